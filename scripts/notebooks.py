@@ -1,0 +1,259 @@
+"""Re-execute the notebooks and store their outputs, or check the files as they are.
+
+    python scripts/notebooks.py run   [notebooks/univariate.ipynb ...] [--exact]
+    python scripts/notebooks.py check [notebooks/univariate.ipynb ...]
+
+``run`` writes metadata in one normal form (stable cell ids, no timings, no versions) and keeps a
+stored output where the new one agrees within the tolerance of the tests: re-running an
+unchanged notebook leaves no diff, on this machine or another. ``--exact`` stores all anew.
+
+``check`` (part of ``make lint``) runs nothing. It finds what a reader or the tests would stumble
+over: a cell out of order, an error, text on stderr, a picture without a text for those
+who cannot see it, a misspelt tag, a path of somebody's machine. See scripts/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import binascii
+import copy
+import hashlib
+import io
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "notebooks"
+sys.path.insert(0, str(ROOT / "tests"))
+
+import notebook_comparator as comparator  # noqa: E402
+
+CELL_TIMEOUT = 900  # seconds
+NOTEBOOK_METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+KEPT_NOTEBOOK_KEYS = ("mystnb", "tags")
+KEPT_CELL_KEYS = ("mystnb", "tags")
+TAGS = re.compile(
+    r"nbval-(ignore-output|check-output|skip)|(hide|remove)-(input|output|cell)"
+    r"|full-width|margin|output_scroll|[ra]tol-[\d.e-]+"
+)
+# What TensorFlow's C++ side writes before Python can stop it.
+LIBRARY_LOG = re.compile(
+    r"^(WARNING: All log messages before absl|[IWE]0000 |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] "
+    r"|To enable the following instructions).*\n?",
+    re.MULTILINE,
+)
+MACHINE = re.compile(r"/home/|/root/|/Users/|/tmp/|[A-Z]:\\\\|site-packages")
+
+
+def normalise(nb: Any) -> Any:
+    """The notebook in its normal form; the given one is left alone."""
+    nb = copy.deepcopy(nb)
+    kept = {key: nb.metadata[key] for key in KEPT_NOTEBOOK_KEYS if nb.metadata.get(key)}
+    nb.metadata = nbformat.from_dict({**copy.deepcopy(NOTEBOOK_METADATA), **kept})
+    nb.nbformat, nb.nbformat_minor = 4, 5
+    ids: set[str] = set()
+    executed = 0
+    for cell in nb.cells:
+        cell.metadata = nbformat.from_dict(
+            {key: cell.metadata[key] for key in KEPT_CELL_KEYS if cell.metadata.get(key)}
+        )
+        if cell.get("id") in ids | {None}:  # the same text gives the same id
+            digest = hashlib.sha1(f"{cell.source}{len(ids)}".encode()).hexdigest()
+            cell["id"] = digest[:8]
+        ids.add(cell["id"])
+        if cell.cell_type != "code":
+            continue
+        ran = cell.execution_count is not None
+        executed += ran
+        cell.execution_count = executed if ran else None
+        outputs = [normal_output(output, executed) for output in joined(cell.outputs)]
+        cell.outputs = [output for output in outputs if output.get("text") != ""]
+    return nb
+
+
+def joined(outputs: list[Any]) -> list[Any]:
+    """The outputs with the pieces of each stream put together."""
+    merged: list[Any] = []
+    streams: dict[str, Any] = {}
+    for output in outputs:
+        if output.output_type == "stream" and output.name in streams:
+            streams[output.name].text += output.text
+            continue
+        merged.append(output)
+        if output.output_type == "stream":
+            streams[output.name] = output
+    return merged
+
+
+def normal_output(output: Any, executed: int) -> Any:
+    if output.output_type == "stream" and output.name == "stderr":
+        output.text = LIBRARY_LOG.sub("", output.text)
+    if output.output_type == "execute_result":
+        output.execution_count = executed
+    if "data" in output:
+        output.metadata = nbformat.from_dict({})
+    return output
+
+
+def problems(nb: Any) -> list[str]:
+    """What is wrong with a stored notebook, one line each."""
+    found = []
+    if nb != normalise(nb):
+        found.append("metadata or outputs are not in normal form: run `make notebooks`")
+    executed = 0
+    for i, cell in enumerate(nb.cells):
+        where = f"cell {i}"
+        tags = cell.metadata.get("tags", [])
+        found += [f"{where}: unknown tag {tag!r}" for tag in tags if not TAGS.fullmatch(tag)]
+        if cell.cell_type != "code":
+            continue
+        if cell.source.strip():
+            executed += 1
+            if cell.execution_count != executed:
+                found.append(f"{where}: not run, or not in order: run `make notebooks`")
+        try:
+            comparator.tolerances(tags)
+        except ValueError as error:
+            found.append(f"{where}: {error}")
+        alt = str(cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")).strip()
+        for output in cell.outputs:
+            if output.output_type == "error":
+                found.append(f"{where}: ends in {output.ename}: {output.evalue}")
+            if output.get("name") == "stderr":
+                found.append(f"{where}: writes to stderr: {output.text[:200].strip()!r}")
+            if any(kind.startswith("image/") for kind in output.get("data", {})) and not alt:
+                found.append(f"{where}: a picture without text: mystnb.image.alt in its metadata")
+            texts = [output.get("text", ""), *output.get("data", {}).values()]
+            for text in texts:
+                if isinstance(text, str) and not is_picture(text) and MACHINE.search(text):
+                    found.append(f"{where}: prints a path of this machine")
+    return found
+
+
+def is_picture(text: str) -> bool:
+    return len(text) > 200 and not re.search(r"[^A-Za-z0-9+/=\n]", text)
+
+
+def same_picture(stored: str, new: str) -> bool:
+    """Do two PNGs look alike: same size, and no pixel off by more than 16 of 255?"""
+    if stored == new:
+        return True
+    import numpy as np
+    from PIL import Image
+
+    try:
+        a, b = (
+            np.asarray(Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA"), dtype=int)
+            for png in (stored, new)
+        )
+    except (binascii.Error, OSError):
+        return False
+    return a.shape == b.shape and int(abs(a - b).max()) <= 16
+
+
+def keep_stored(stored: list[Any], new: list[Any], tags: list[str]) -> list[Any]:
+    """The new outputs, with stored texts and pictures where they agree."""
+    adopted, differences = comparator.adopt_close_outputs(stored, new, *comparator.tolerances(tags))
+    if differences or len(stored) != len(new):
+        return new
+    for old, output in zip(stored, adopted, strict=True):
+        pictures = (old.get("data", {}).get("image/png"), output.get("data", {}).get("image/png"))
+        if all(pictures) and same_picture(*pictures):
+            output["data"]["image/png"] = pictures[0]
+    return adopted
+
+
+def execute(path: Path, exact: bool) -> list[str]:
+    """Run one notebook and store it; returns what is wrong with it."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    stored = nbformat.read(path, as_version=4)
+    nb = copy.deepcopy(stored)
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+            cell.metadata.pop("execution", None)
+    code = [i for i, cell in enumerate(nb.cells) if cell.cell_type == "code"]
+    print(f"==> {path.name}: {len(code)} code cells", flush=True)
+    client = NotebookClient(
+        nb,
+        timeout=CELL_TIMEOUT,
+        kernel_name="python3",
+        record_timing=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    start = time.time()
+    with client.setup_kernel():
+        for number, i in enumerate(code, 1):
+            began = time.time()
+            try:
+                # As nbval runs them: without history, so that a trailing ; hides nothing.
+                client.execute_cell(nb.cells[i], i, execution_count=number, store_history=False)
+            except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+                print(error)
+                return [f"cell {i} failed; the file is left as it was"]
+            if nb.cells[i].source.strip():
+                nb.cells[i].execution_count = number
+            if (took := time.time() - began) > 5:
+                print(f"    cell {number} of {len(code)}: {took:.0f} s", flush=True)
+    nb = normalise(nb)
+    changed = 0
+    for old, new in zip(stored.cells, nb.cells, strict=True):
+        if new.cell_type == "code":
+            if not exact:
+                tags = [*nb.metadata.get("tags", []), *new.metadata.get("tags", [])]
+                kept = keep_stored(joined(copy.deepcopy(old.outputs)), new.outputs, tags)
+                new.outputs = [nbformat.from_dict(output) for output in kept]
+            changed += old.outputs != new.outputs
+    wrong = problems(normalise(nb))
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            cell.outputs = comparator.without_stderr(cell.outputs)
+    nb = normalise(nb)
+    nbformat.validate(nb)
+    nbformat.write(nb, path)
+    print(f"    {time.time() - start:.0f} s, outputs of {changed} cells changed", flush=True)
+    return wrong
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("action", choices=["run", "check"])
+    parser.add_argument("paths", nargs="*", type=Path)
+    parser.add_argument("--exact", action="store_true", help="keep no stored output")
+    options = parser.parse_args()
+    paths = options.paths or sorted(FOLDER.glob("*.ipynb"))
+    if not paths:
+        print("no notebooks found in notebooks/")
+        return 1
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("PYTHONHASHSEED", "0")
+    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+    os.environ.pop("MPLBACKEND", None)  # figures are drawn inline
+    bad = 0
+    for path in paths:
+        if options.action == "run":
+            wrong = execute(path, options.exact)
+        else:
+            wrong = problems(nbformat.read(path, as_version=4))
+        for line in wrong:
+            print(f"{path.name}: {line}")
+        bad += bool(wrong)
+    print(f"{len(paths) - bad} of {len(paths)} notebooks are in order")
+    return int(bad > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

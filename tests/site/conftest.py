@@ -1,0 +1,83 @@
+"""The built book, taken as it is: these tests fail, rather than skip, where it is missing."""
+
+import functools
+import http.server
+import os
+import threading
+from pathlib import Path
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILT = Path(os.environ.get("BOOK_HTML", ROOT / "_build" / "html"))
+
+
+def toc_pages() -> list[str]:
+    """Every page that the table of contents names, root first, without its suffix."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+
+    def files(node):
+        if isinstance(node, dict):
+            found = [node[key] for key in ("root", "file") if key in node]
+            return [*found, *(name for value in node.values() for name in files(value))]
+        if isinstance(node, list):
+            return [name for value in node for name in files(value)]
+        return []
+
+    return files(toc)
+
+
+PAGES = toc_pages()
+
+
+class Site:
+    """The built pages, parsed once."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._soups: dict[Path, BeautifulSoup] = {}
+
+    def path(self, page: str) -> Path:
+        return self.folder / f"{page}.html"
+
+    def soup(self, path: Path) -> BeautifulSoup:
+        if path not in self._soups:
+            self._soups[path] = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        return self._soups[path]
+
+    def html_files(self) -> list[Path]:
+        return sorted(p for p in self.folder.rglob("*.html") if "_static" not in p.parts)
+
+
+@pytest.fixture(scope="session")
+def site() -> Site:
+    if not (BUILT / "index.html").exists():
+        pytest.fail("the book is not built: run `make book` first", pytrace=False)
+    return Site(BUILT)
+
+
+@pytest.fixture(params=PAGES)
+def page(request, site) -> Path:
+    path = site.path(request.param)
+    if not path.exists():
+        pytest.fail(f"{request.param} is in _toc.yml but was not built", pytrace=False)
+    return path
+
+
+@pytest.fixture(scope="session")
+def base_url(site):
+    """The book served on this machine."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(site.folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
