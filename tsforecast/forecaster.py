@@ -1,0 +1,74 @@
+"""From the last window to a dated forecast beyond the last row.
+
+Taught in the univariate chapter (`notebooks/univariate.ipynb`).
+"""
+
+from typing import Any
+
+import keras
+import pandas as pd
+
+from tsforecast.framing import Framing, Table
+from tsforecast.models import check_fitted, check_shapes
+
+
+def forecast(
+    model: keras.Model, framing: Framing, table: Table, future: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Forecast what comes after the last row of a table, with its dates.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `tsforecast.build_model`, fitted.
+    framing : Framing
+        The framing that the model was built from.
+    table : pandas.DataFrame, pandas.Series or numpy.ndarray
+        At least `lookback` rows; the last ones are read.
+    future : pandas.DataFrame, optional
+        The future covariates at the target times, in a framing that has them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per time step: ``ds``, the time that is forecast; ``cutoff``, the last time that was
+        known; and a column per target, in the units of the table.
+
+    Raises
+    ------
+    ValueError
+        If the table cannot be framed, or does not have the shape that the model was built for.
+
+    Examples
+    --------
+    >>> from tsforecast import build_model, datasets, fit
+    >>> table = datasets.toy("univariate")
+    >>> framing = Framing(3)
+    >>> model = build_model(framing, units=8)
+    >>> history = fit(model, framing.windows(table), epochs=200, seed=0)
+    >>> forecast(model, framing, table).round()
+       ds  cutoff      a
+    0   9       8  100.0
+    """
+    inputs = framing.last_window(table, future)
+    framing = framing.named(_column_names(table))
+    check_shapes(model, framing)
+    check_fitted(model)
+    values = model.predict(inputs, verbose=0)[0]  # (horizon, targets)
+    times = framing.target_times(table)
+    dated: dict[Any, Any] = {"ds": times, "cutoff": [_index(table)[-1]] * len(times)}
+    for column, target in enumerate(framing.targets):
+        dated[target] = values[:, column]
+    return pd.DataFrame(dated)
+
+
+def _column_names(table: Table) -> list[Any]:
+    if isinstance(table, pd.DataFrame):
+        return list(table.columns)
+    if isinstance(table, pd.Series):
+        return [0 if table.name is None else table.name]
+    return list(range(table.shape[1] if table.ndim > 1 else 1))
+
+
+def _index(table: Table) -> pd.Index:
+    return pd.RangeIndex(len(table)) if not hasattr(table, "index") else table.index

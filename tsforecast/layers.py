@@ -1,0 +1,330 @@
+"""Layers that models are built from: scaling, simple forecasts, and a cell that feeds itself.
+
+Everything that must be known about the data before training (a mean, a spread, a linear rule) is
+measured by `adapt` on the training windows and saved with the model. So a model takes raw numbers
+and gives raw numbers, and there is nothing to invert by hand. Taught in the multivariate chapter
+(`notebooks/multivariate.ipynb`).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+Batches = Iterable[tuple[Any, np.ndarray]]  # pairs of (what the layer reads, y)
+
+
+class Adapted(layers.Layer):
+    """A layer with numbers that are measured on the training windows before training starts."""
+
+    def build(self, shape: Any) -> None:
+        self.seen = self.add_number((), "zeros", "seen")  # 1 once the numbers are measured
+
+    def add_number(self, shape: tuple[int, ...], initializer: str, name: str) -> Any:
+        """A weight that is saved with the model and that training does not touch."""
+        return self.add_weight(shape=shape, initializer=initializer, trainable=False, name=name)
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether the layer's numbers have been measured."""
+        return bool(ops.convert_to_numpy(self.seen))
+
+    def adapt(self, batches: Batches) -> None:
+        """Measure the layer's numbers on pairs of (what the layer reads, y)."""
+        self.measure(batches)
+        self.seen.assign(1.0)
+
+    def measure(self, batches: Batches) -> None:
+        """What each kind of layer does in `adapt`."""
+        raise NotImplementedError
+
+
+@keras.saving.register_keras_serializable("tsforecast")
+class Scaling(Adapted):
+    """Bring every input column to a size near 1.
+
+    Parameters
+    ----------
+    relative : int
+        The first so many columns are taken relative to the window's own last value, in units of
+        how far they usually stray from it. The other columns are standardised: minus their
+        training mean, over their training standard deviation.
+
+    Notes
+    -----
+    Reads and returns (batch, time, columns). A column that never changes is divided by 1.
+
+    Examples
+    --------
+    >>> scaling = Scaling(relative=1)
+    >>> window = np.array([[[70.0], [80.0], [90.0]]])
+    >>> scaling.build(window.shape)
+    >>> scaling.adapt([(window, None)])
+    >>> keras.ops.convert_to_numpy(scaling(window)).ravel().round(2).tolist()
+    [-1.55, -0.77, 0.0]
+    """
+
+    def __init__(self, relative: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.relative = relative
+
+    def build(self, shape: Any) -> None:
+        super().build(shape)
+        self.center = self.add_number((shape[-1],), "zeros", "center")
+        self.scale = self.add_number((shape[-1],), "ones", "scale")
+
+    def measure(self, batches: Batches) -> None:
+        count, total, squares = 0, 0.0, 0.0
+        for x, _ in batches:
+            x = self._from_last(_numpy(x)).astype(np.float64)  # (batch, time, columns)
+            x = x.reshape(-1, x.shape[-1])
+            if count == 0:
+                shift = x.mean(axis=0) * self._is_level(x.shape[-1])  # keeps the squares small
+            count += len(x)
+            total += (x - shift).sum(axis=0)
+            squares += ((x - shift) ** 2).sum(axis=0)
+        mean = total / count * self._is_level(x.shape[-1])
+        spread = np.sqrt(np.maximum(squares / count - mean**2, 0))
+        tiny = 1e-6 * np.maximum(np.abs(mean + shift), 1e-30)  # below this it is rounding
+        self.center.assign(mean + shift)
+        self.scale.assign(np.where(spread > tiny, spread, 1.0))
+
+    def _is_level(self, columns: int) -> np.ndarray:
+        return (np.arange(columns) >= self.relative).astype(np.float64)
+
+    def _from_last(self, x: Any) -> Any:
+        if self.relative == 0:
+            return x
+        mask = (1.0 - self._is_level(x.shape[-1])).astype("float32")
+        return x - x[:, -1:, :] * mask
+
+    def call(self, x: Any) -> Any:
+        return (self._from_last(x) - self.center) / self.scale
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"relative": self.relative}
+
+
+@keras.saving.register_keras_serializable("tsforecast")
+class LastValue(layers.Layer):
+    """The simplest forecast: the last value again, at every step.
+
+    Reads X (batch, lookback, inputs), whose first columns are the targets' history; returns
+    (batch, horizon, targets).
+
+    Examples
+    --------
+    >>> tuple(LastValue(horizon=2, targets=1)(np.array([[[70.0], [80.0], [90.0]]])).shape)
+    (1, 2, 1)
+    """
+
+    def __init__(self, horizon: int, targets: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.horizon, self.targets = horizon, targets
+
+    def call(self, x: Any) -> Any:
+        return ops.repeat(x[:, -1:, : self.targets], self.horizon, axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"horizon": self.horizon, "targets": self.targets}
+
+
+@keras.saving.register_keras_serializable("tsforecast")
+class SeasonalValue(layers.Layer):
+    """The value of the same time last season, at every step.
+
+    Reads X (batch, lookback, inputs) with a lookback of at least one season; returns
+    (batch, horizon, targets).
+
+    Examples
+    --------
+    >>> week = np.arange(7.0).reshape(1, 7, 1)
+    >>> ops.convert_to_numpy(SeasonalValue(7, horizon=2, targets=1)(week)).ravel().tolist()
+    [0.0, 1.0]
+    """
+
+    def __init__(self, season: int, horizon: int, targets: int, lead: int = 1, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.season, self.horizon, self.targets, self.lead = season, horizon, targets, lead
+
+    def call(self, x: Any) -> Any:
+        ahead = self.lead + np.arange(self.horizon)  # steps after the last input row
+        back = self.season * -(-ahead // self.season)  # whole seasons back to a known row
+        rows = x.shape[1] - 1 + ahead - back
+        return ops.take(x[:, :, : self.targets], rows.astype("int32"), axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        config = {"season": self.season, "horizon": self.horizon}
+        return super().get_config() | config | {"targets": self.targets, "lead": self.lead}
+
+
+@keras.saving.register_keras_serializable("tsforecast")
+class TrainingMean(Adapted):
+    """The mean of the training targets, at every step.
+
+    Reads anything with a batch axis; returns (batch, horizon, targets).
+    """
+
+    def __init__(self, horizon: int, targets: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.horizon, self.targets = horizon, targets
+
+    def build(self, shape: Any) -> None:
+        super().build(shape)
+        self.mean = self.add_number((self.targets,), "zeros", "mean")
+
+    def measure(self, batches: Batches) -> None:
+        sums = [(len(y), y.astype(np.float64).mean(axis=(0, 1))) for _, y in batches]
+        counts = np.array([count for count, _ in sums], dtype=np.float64)
+        self.mean.assign(np.average([mean for _, mean in sums], axis=0, weights=counts))
+
+    def call(self, x: Any) -> Any:
+        zeros = ops.zeros((ops.shape(x)[0], self.horizon, self.targets), dtype=self.compute_dtype)
+        return zeros + self.mean
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"horizon": self.horizon, "targets": self.targets}
+
+
+@keras.saving.register_keras_serializable("tsforecast")
+class LinearForecast(Adapted):
+    """A linear rule from the window to the targets, fitted by least squares before training.
+
+    Reads the flattened scaled inputs (batch, features), and what is to be corrected
+    (batch, horizon, targets); returns their sum (batch, horizon, targets). A small ridge keeps
+    the rule unique when columns say the same thing twice.
+
+    References
+    ----------
+    Zeng et al., "Are Transformers Effective for Time Series Forecasting?", 2023: a linear map of
+    the window is a hard baseline to beat.
+    """
+
+    ridge = 1e-8
+
+    def __init__(self, horizon: int, targets: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.horizon, self.targets = horizon, targets
+
+    def build(self, shape: Any) -> None:
+        super().build(shape)
+        outputs = self.horizon * self.targets
+        self.kernel = self.add_number((shape[0][-1], outputs), "zeros", "kernel")
+        self.bias = self.add_number((outputs,), "zeros", "bias")
+
+    def measure(self, batches: Batches) -> None:
+        gram, cross, count = 0.0, 0.0, 0
+        for (x, base), y in batches:
+            x = np.column_stack([_numpy(x), np.ones(len(y))]).astype(np.float64)
+            rest = (y.astype(np.float64) - _numpy(base)).reshape(len(y), -1)
+            gram, cross, count = gram + x.T @ x, cross + x.T @ rest, count + len(y)
+        ridge = self.ridge * count * np.eye(len(gram))
+        rule = np.linalg.solve(gram + ridge, cross)  # (features + 1, horizon * targets)
+        self.kernel.assign(rule[:-1])
+        self.bias.assign(rule[-1])
+
+    def call(self, inputs: Any) -> Any:
+        x, base = inputs
+        rule = ops.matmul(x, self.kernel) + self.bias  # (batch, horizon * targets)
+        return base + ops.reshape(rule, (-1, self.horizon, self.targets))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"horizon": self.horizon, "targets": self.targets}
+
+
+@keras.saving.register_keras_serializable("tsforecast")
+class AddCorrection(Adapted):
+    """The simple forecast plus the network's correction, back in the units of the table.
+
+    Reads [correction, simple forecast], both (batch, horizon, targets). The correction counts in
+    typical errors (root mean square) that the simple forecast makes on the training windows, one
+    per target: a training loss of 1 (mean squared error) means "no better than the simple
+    forecast".
+    """
+
+    def build(self, shape: Any) -> None:
+        super().build(shape)
+        self.scale = self.add_number((shape[0][-1],), "ones", "scale")
+
+    def measure(self, batches: Batches) -> None:
+        squares, count, low, high = 0.0, 0, np.inf, -np.inf
+        for (_, simple), y in batches:
+            rest = (y - _numpy(simple)).astype(np.float64)
+            squares, count = squares + (rest**2).sum(axis=(0, 1)), count + rest[..., 0].size
+            low, high = np.minimum(low, y.min(axis=(0, 1))), np.maximum(high, y.max(axis=(0, 1)))
+        error = np.sqrt(squares / count)
+        least = 1e-3 * np.where(high > low, high - low, np.maximum(np.abs(high), 1e-30))
+        self.scale.assign(np.maximum(error, least))  # an exact simple forecast needs no correction
+
+    def call(self, inputs: Any) -> Any:
+        correction, simple = inputs
+        return simple + correction * self.scale
+
+
+@keras.saving.register_keras_serializable("tsforecast")
+class FeedbackCell(layers.Layer):
+    """One step of an LSTM that reads its own last forecast. Used inside `keras.layers.RNN`.
+
+    Parameters
+    ----------
+    units : int
+        Width of the LSTM's state.
+    targets : int
+        Numbers forecast per step.
+    activation : str
+        Activation of the LSTM.
+    """
+
+    def __init__(self, units: int, targets: int, activation: str = "tanh", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.units, self.targets, self.activation = units, targets, activation
+        self.state_size = [units, units, targets]
+        self.output_size = targets
+        self.lstm = layers.LSTMCell(units, activation=activation)
+        self.dense = layers.Dense(targets)
+
+    def build(self, shape: Any) -> None:
+        self.lstm.build((shape[0], shape[-1] + self.targets))
+        self.dense.build((shape[0], self.units))
+
+    def call(self, x: Any, states: Any, training: Any = None) -> Any:
+        hidden, memory, forecast = states
+        x = ops.concatenate([x, forecast], axis=-1)  # (batch, features + targets)
+        hidden, (_, memory) = self.lstm(x, [hidden, memory])  # (batch, units)
+        forecast = self.dense(hidden)  # (batch, targets)
+        return forecast, [hidden, memory, forecast]
+
+    def get_config(self) -> dict[str, Any]:
+        config = {"units": self.units, "targets": self.targets, "activation": self.activation}
+        return super().get_config() | config
+
+
+@keras.saving.register_keras_serializable("tsforecast")
+class ScaledLoss(keras.losses.Loss):
+    """A loss in scaled units, so that no target drowns another.
+
+    Parameters
+    ----------
+    loss : str
+        Name of a Keras loss, such as "mse" or "mae".
+    scale : sequence of float
+        One unit per target; errors are divided by it.
+    """
+
+    def __init__(self, loss: str, scale: Any, name: str = "scaled_loss", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.loss, self.scale = loss, [float(number) for number in scale]
+        self.measure = keras.losses.get(loss)
+
+    def call(self, y: Any, forecast: Any) -> Any:
+        scale = ops.convert_to_tensor(self.scale, dtype=forecast.dtype)
+        return self.measure(ops.zeros_like(forecast), (forecast - y) / scale)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"loss": self.loss, "scale": self.scale, "name": self.name}
+
+
+def _numpy(x: Any) -> np.ndarray:
+    return np.asarray(ops.convert_to_numpy(x))

@@ -1,0 +1,683 @@
+"""Windows become predictions: five encoders, four decoders, and `build_model` to join them.
+
+An encoder reads the history and returns a state. A decoder turns the state into the forecast.
+Every encoder works with every decoder. Encoders are taught in the univariate chapter
+(`notebooks/univariate.ipynb`), decoders in the multi-step chapter (`notebooks/multistep.ipynb`).
+"""
+
+import difflib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from tsforecast.framing import Framing, Windows
+from tsforecast.layers import (
+    AddCorrection,
+    Adapted,
+    FeedbackCell,
+    LastValue,
+    LinearForecast,
+    Scaling,
+    SeasonalValue,
+    TrainingMean,
+)
+
+# --- encoders: history -> state -------------------------------------------------------------------
+
+
+def vanilla(x: Any, units: int, return_sequences: bool = False, activation: str = "tanh") -> Any:
+    """One LSTM layer: what it holds after the last time step is the state.
+
+    x : (batch, lookback, inputs)  ->  (batch, units)
+
+    Parameters
+    ----------
+    x : keras tensor
+        The history, (batch, lookback, inputs).
+    units : int
+        Width of the state; it has nothing to do with the number of time steps.
+    return_sequences : bool
+        Return what the layer says at every step, (batch, lookback, units): what the attention
+        decoder reads.
+    activation : str
+        Keras's default tanh, or relu as in the tutorial.
+
+    Returns
+    -------
+    keras tensor
+        The state, (batch, units).
+
+    References
+    ----------
+    Hochreiter and Schmidhuber, "Long Short-Term Memory", 1997.
+
+    Examples
+    --------
+    >>> vanilla(keras.Input((3, 1)), units=50).shape
+    (None, 50)
+    """
+    lstm = layers.LSTM(units, activation=activation, return_sequences=return_sequences)
+    return lstm(x)  # (batch, units)
+
+
+def stacked(x: Any, units: int, return_sequences: bool = False, activation: str = "tanh") -> Any:
+    """Two LSTM layers: the second reads what the first says at every step.
+
+    x : (batch, lookback, inputs)  ->  (batch, units)
+
+    Parameters and returned state are those of `vanilla`.
+
+    Examples
+    --------
+    >>> stacked(keras.Input((3, 1)), units=50).shape
+    (None, 50)
+    """
+    first = layers.LSTM(units, activation=activation, return_sequences=True)
+    second = layers.LSTM(units, activation=activation, return_sequences=return_sequences)
+    x = first(x)  # (batch, lookback, units)
+    return second(x)  # (batch, units)
+
+
+def bidirectional(
+    x: Any, units: int, return_sequences: bool = False, activation: str = "tanh"
+) -> Any:
+    """Two LSTM layers side by side: one reads the window forwards, the other backwards.
+
+    x : (batch, lookback, inputs)  ->  (batch, 2 * units)
+
+    Both read the same past window, so nothing after the cutoff is seen. Parameters are those of
+    `vanilla`; the state is twice as wide.
+
+    References
+    ----------
+    Schuster and Paliwal, "Bidirectional Recurrent Neural Networks", 1997.
+
+    Examples
+    --------
+    >>> bidirectional(keras.Input((3, 1)), units=50).shape
+    (None, 100)
+    """
+    lstm = layers.LSTM(units, activation=activation, return_sequences=return_sequences)
+    return layers.Bidirectional(lstm)(x)  # (batch, 2 * units)
+
+
+def cnn(
+    x: Any,
+    units: int,
+    return_sequences: bool = False,
+    activation: str = "tanh",
+    subsequences: int = 2,
+    filters: int = 64,
+    kernel_size: int = 3,
+    pool_size: int = 2,
+) -> Any:
+    """A convolution reads each subsequence of the window, then an LSTM reads the subsequences.
+
+    x : (batch, lookback, inputs)  ->  (batch, units)
+
+    Parameters
+    ----------
+    x : keras tensor
+        The history, (batch, lookback, inputs).
+    units, return_sequences, activation
+        Of the LSTM, as in `vanilla`.
+    subsequences : int
+        Into how many pieces of equal length the window is cut; the LSTM takes one step for each.
+    filters : int
+        Numbers that the convolution makes of each time step.
+    kernel_size : int
+        Time steps that the convolution sees at once; with 1 it sees no neighbour.
+    pool_size : int
+        Of so many steps the largest is kept.
+
+    Raises
+    ------
+    ValueError
+        If the window cannot be cut into `subsequences` pieces of equal length.
+
+    Examples
+    --------
+    >>> cnn(keras.Input((4, 1)), units=50).shape
+    (None, 50)
+    """
+    each = layers.TimeDistributed
+    steps = _steps_per_subsequence(x.shape[1], subsequences)
+    conv = layers.Conv1D(filters, kernel_size, padding="same", activation="relu")
+    pool = layers.MaxPooling1D(pool_size, padding="same")
+    lstm = layers.LSTM(units, activation=activation, return_sequences=return_sequences)
+    x = layers.Reshape((subsequences, steps, x.shape[2]))(x)  # (batch, subsequences, steps, inputs)
+    x = each(conv)(x)  # (batch, subsequences, steps, filters)
+    x = each(pool)(x)  # (batch, subsequences, steps / pool_size, filters)
+    x = each(layers.Flatten())(x)  # (batch, subsequences, features)
+    return lstm(x)  # (batch, units)
+
+
+def convlstm(
+    x: Any,
+    units: int,
+    return_sequences: bool = False,
+    activation: str = "tanh",
+    subsequences: int = 2,
+    kernel_size: int = 2,
+    padding: str = "valid",
+) -> Any:
+    """An LSTM whose products are convolutions: it reads a subsequence at every step.
+
+    x : (batch, lookback, inputs)  ->  (batch, columns * units)
+
+    Parameters
+    ----------
+    x : keras tensor
+        The history, (batch, lookback, inputs).
+    units : int
+        Filters of the convolutions.
+    return_sequences, activation
+        As in `vanilla`.
+    subsequences : int
+        Into how many pieces of equal length the window is cut.
+    kernel_size : int
+        Time steps within a subsequence that the convolution sees at once.
+    padding : {"valid", "same"}
+        "valid" keeps ``steps - kernel_size + 1`` columns, "same" all.
+
+    Raises
+    ------
+    ValueError
+        If the window cannot be cut into `subsequences` pieces of equal length, or if the kernel
+        is longer than a piece.
+
+    References
+    ----------
+    Shi et al., "Convolutional LSTM Network", 2015. With one row of pixels, as here, Keras's
+    ConvLSTM2D and ConvLSTM1D are the same layer.
+
+    Examples
+    --------
+    >>> convlstm(keras.Input((4, 1)), units=64).shape
+    (None, 64)
+    """
+    steps = _steps_per_subsequence(x.shape[1], subsequences)
+    if padding == "valid" and kernel_size > steps:
+        raise ValueError(
+            f"kernel_size={kernel_size} is longer than a subsequence of {steps} steps. Use a "
+            f"kernel_size of {steps} or less, fewer subsequences, or padding='same'."
+        )
+    lstm = layers.ConvLSTM1D(
+        units,
+        kernel_size,
+        padding=padding,
+        activation=activation,
+        return_sequences=return_sequences,
+    )
+    x = layers.Reshape((subsequences, steps, x.shape[2]))(x)  # (batch, subsequences, steps, inputs)
+    x = lstm(x)  # (batch, columns, units)
+    if return_sequences:
+        return layers.TimeDistributed(layers.Flatten())(x)  # (batch, subsequences, columns * units)
+    return layers.Flatten()(x)  # (batch, columns * units)
+
+
+def _steps_per_subsequence(lookback: int, subsequences: int) -> int:
+    if subsequences < 1 or lookback % subsequences:
+        counts = [n for n in range(1, lookback + 1) if lookback % n == 0]
+        raise ValueError(
+            f"A window of {lookback} steps cannot be cut into {subsequences} subsequences of equal "
+            f"length. Choose subsequences from {counts}, or another lookback."
+        )
+    return lookback // subsequences
+
+
+# --- decoders: state -> (batch, horizon, targets) -------------------------------------------------
+
+
+def vector(
+    state: Any,
+    horizon: int,
+    targets: int,
+    units: int = 50,
+    activation: str = "tanh",
+    future: Any = None,
+) -> Any:
+    """All numbers of the forecast at once, from one Dense layer.
+
+    state : (batch, units)  ->  (batch, horizon, targets)
+
+    Parameters
+    ----------
+    state : keras tensor
+        What the encoder returns, (batch, units).
+    horizon, targets : int
+        Shape of the forecast.
+    units, activation
+        Not used: this decoder has no LSTM.
+    future : keras tensor, optional
+        Future covariates, (batch, horizon, future).
+
+    Examples
+    --------
+    >>> vector(keras.Input((50,)), horizon=2, targets=3).shape
+    (None, 2, 3)
+    """
+    if future is not None:
+        state = layers.Concatenate()([state, layers.Flatten()(future)])
+    x = layers.Dense(horizon * targets)(state)  # (batch, horizon * targets)
+    return layers.Reshape((horizon, targets))(x)  # (batch, horizon, targets)
+
+
+def encoder_decoder(
+    state: Any,
+    horizon: int,
+    targets: int,
+    units: int = 50,
+    activation: str = "tanh",
+    future: Any = None,
+) -> Any:
+    """A second LSTM writes the forecast step by step; it reads the state again at every step.
+
+    state : (batch, units)  ->  (batch, horizon, targets)
+
+    Parameters
+    ----------
+    state, horizon, targets, future
+        As in `vector`.
+    units : int
+        Width of the decoder's LSTM.
+    activation : str
+        Activation of the decoder's LSTM.
+
+    References
+    ----------
+    Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014;
+    Sutskever et al., "Sequence to Sequence Learning with Neural Networks", 2014.
+
+    Examples
+    --------
+    >>> encoder_decoder(keras.Input((100,)), horizon=2, targets=3).shape
+    (None, 2, 3)
+    """
+    x = layers.RepeatVector(horizon)(state)  # (batch, horizon, state)
+    if future is not None:
+        x = layers.Concatenate()([x, future])  # (batch, horizon, state + future)
+    x = layers.LSTM(units, activation=activation, return_sequences=True)(x)  # (batch, horizon, units)
+    return layers.Dense(targets)(x)  # the same Dense at every step: (batch, horizon, targets)
+
+
+def autoregressive(
+    state: Any,
+    horizon: int,
+    targets: int,
+    units: int = 50,
+    activation: str = "tanh",
+    future: Any = None,
+) -> Any:
+    """An LSTM that starts from the state and reads its own last forecast at every step.
+
+    state : (batch, units)  ->  (batch, horizon, targets)
+
+    Its weights do not depend on the horizon: `with_horizon` forecasts further with the same ones.
+    Parameters are those of `encoder_decoder`.
+
+    References
+    ----------
+    Graves, "Generating Sequences With Recurrent Neural Networks", 2013.
+
+    Examples
+    --------
+    >>> autoregressive(keras.Input((50,)), horizon=2, targets=3).shape
+    (None, 2, 3)
+    """
+    hidden = layers.Dense(units, activation="tanh")(state)  # (batch, units)
+    memory = layers.Dense(units)(state)  # (batch, units)
+    first = layers.Dense(targets)(state)  # what it reads before its first forecast
+    x = layers.RepeatVector(horizon)(state)  # (batch, horizon, state)
+    if future is not None:
+        x = layers.Concatenate()([x, future])  # (batch, horizon, state + future)
+    cell = FeedbackCell(units, targets, activation)
+    rnn = layers.RNN(cell, return_sequences=True)
+    return rnn(x, initial_state=[hidden, memory, first])  # (batch, horizon, targets)
+
+
+def attention(
+    steps: Any,
+    horizon: int,
+    targets: int,
+    units: int = 50,
+    activation: str = "tanh",
+    future: Any = None,
+) -> Any:
+    """An encoder-decoder that looks back: each step of the forecast asks every encoder step.
+
+    steps : (batch, steps, units)  ->  (batch, horizon, targets)
+
+    Parameters are those of `encoder_decoder`, except that it reads what the encoder says at every
+    step (``return_sequences=True``) instead of its state at the end.
+
+    References
+    ----------
+    Luong et al., "Effective Approaches to Attention-based Neural Machine Translation", 2015.
+
+    Examples
+    --------
+    >>> attention(keras.Input((3, 50)), horizon=2, targets=3).shape
+    (None, 2, 3)
+    """
+    steps = layers.Dense(units)(steps)  # (batch, steps, units)
+    state = layers.Flatten()(layers.Cropping1D((steps.shape[1] - 1, 0))(steps))  # the last step
+    query = layers.RepeatVector(horizon)(state)  # (batch, horizon, units)
+    if future is not None:
+        query = layers.Concatenate()([query, future])
+    query = layers.LSTM(units, activation=activation, return_sequences=True)(query)
+    found = layers.Attention()([query, steps])  # (batch, horizon, units)
+    x = layers.Concatenate()([query, found])  # (batch, horizon, 2 * units)
+    return layers.Dense(targets)(x)  # (batch, horizon, targets)
+
+
+ENCODERS: dict[str, Callable[..., Any]] = {
+    "vanilla": vanilla,
+    "stacked": stacked,
+    "bidirectional": bidirectional,
+    "cnn": cnn,
+    "convlstm": convlstm,
+}
+DECODERS: dict[str, Callable[..., Any]] = {
+    "vector": vector,
+    "encoder_decoder": encoder_decoder,
+    "autoregressive": autoregressive,
+    "attention": attention,
+}
+SCALINGS = ("none", "standard", "window")
+SKIPS = ("none", "last", "season", "linear")
+
+
+# --- the whole model ------------------------------------------------------------------------------
+
+
+def build_model(
+    framing: Framing,
+    *,
+    encoder: str | Callable[..., Any] = "vanilla",
+    decoder: str | Callable[..., Any] = "vector",
+    units: int = 50,
+    activation: str = "tanh",
+    scaling: str | None = None,
+    skip: str = "none",
+    season: int | None = None,
+    **options: Any,
+) -> keras.Model:
+    """Join an encoder and a decoder to a Keras model that takes and gives raw numbers.
+
+    Parameters
+    ----------
+    framing : Framing
+        Says which shapes go in and out. A framing that does not name its targets counts as one
+        column; use ``windows.framing``, or name them, for more.
+    encoder : {"vanilla", "stacked", "bidirectional", "cnn", "convlstm"} or function
+        How the history is read.
+    decoder : {"vector", "encoder_decoder", "autoregressive", "attention"} or function
+        How the forecast is written.
+    units : int
+        Width of the LSTM layers (filters of a convlstm).
+    activation : str
+        Activation of the LSTM layers: tanh, or relu as in the tutorial.
+    scaling : {"none", "standard", "window"}, optional
+        Inside the model: "none", raw numbers reach the LSTM (the tutorial's way); "standard",
+        every column minus its mean, over its standard deviation; "window", the targets' history
+        relative to its last value in the window, the other columns as in "standard". The default
+        is "window" where the targets' history is an input, else "standard".
+    skip : {"none", "last", "season", "linear"}
+        The simple forecast that the network corrects: none, the last value, the same time last
+        season, or a linear rule fitted by least squares. "none" with scaling "standard" corrects
+        the training mean, with "window" the last value.
+    season : int, optional
+        Steps per season, for ``skip="season"``.
+    **options
+        Further arguments of the encoder, such as ``subsequences=2`` for "cnn".
+
+    Returns
+    -------
+    keras.Model
+        Reads X (batch, lookback, inputs), or a dict of "X", "future" and "static"; returns
+        (batch, horizon, targets). Fit it with `tsforecast.fit`, which first measures the
+        scaling on the training windows.
+
+    Raises
+    ------
+    ValueError
+        If a name or an option is not known, if the encoder cannot cut the window, or if a scaling
+        or skip needs a history that the framing does not have.
+
+    Examples
+    --------
+    >>> model = build_model(Framing(3), encoder="vanilla", units=50, scaling="none")
+    >>> model.count_params()  # LSTM: 4 * 50 * (50 + 1 + 1), Dense: 50 + 1
+    10451
+    """
+    encode = _choose("encoder", encoder, ENCODERS)
+    decode = _choose("decoder", decoder, DECODERS)
+    if scaling is None:
+        scaling = "window" if framing.use_target_history else "standard"
+    _check_model(framing, encode, options, scaling, skip, season)
+
+    horizon, targets = framing.horizon, framing.n_targets
+    inputs = {"X": keras.Input((framing.lookback, framing.n_inputs), name="X")}
+    if framing.future_covariates:
+        inputs["future"] = keras.Input((horizon, len(framing.future_covariates)), name="future")
+    if framing.static_covariates:
+        inputs["static"] = keras.Input((len(framing.static_covariates),), name="static")
+
+    raw = inputs["X"]  # (batch, lookback, inputs)
+    scaled = dict(inputs)
+    if scaling != "none":
+        relative = targets if scaling == "window" else 0
+        scaled["X"] = Scaling(relative, name="scaling")(raw)
+        for name in inputs.keys() - {"X"}:
+            scaled[name] = Scaling(name=f"scaling_{name}")(inputs[name])
+
+    history, future = scaled["X"], scaled.get("future")
+    if "static" in scaled:  # one value per series, told to the encoder at every step
+        static = layers.RepeatVector(framing.lookback)(scaled["static"])
+        history = layers.Concatenate()([history, static])  # (batch, lookback, inputs + static)
+    sequences = {"return_sequences": True} if decode is attention else {}
+    state = encode(history, units, activation=activation, **sequences, **options)
+    forecast = decode(state, horizon, targets, units=units, activation=activation, future=future)
+
+    simple = _simple_forecast(framing, raw, scaled, scaling, skip, season)
+    if simple is not None and scaling == "none":
+        forecast = layers.Add(name="forecast")([forecast, simple])
+    elif simple is not None:
+        forecast = AddCorrection(name="forecast")([forecast, simple])
+    return keras.Model(raw if len(inputs) == 1 else inputs, forecast)
+
+
+def _simple_forecast(
+    framing: Framing, raw: Any, scaled: dict[str, Any], scaling: str, skip: str, season: int | None
+) -> Any:
+    """What the network corrects, (batch, horizon, targets); None for no skip and no scaling."""
+    horizon, targets = framing.horizon, framing.n_targets
+    if skip == "season":
+        return SeasonalValue(season, horizon, targets, framing.lead, name="simple")(raw)
+    if skip == "last" or scaling == "window":
+        simple = LastValue(horizon, targets, name="simple")(raw)
+    elif skip == "linear" or scaling == "standard":
+        simple = TrainingMean(horizon, targets, name="simple")(raw)
+    else:
+        return None
+    if skip == "linear":
+        features = [layers.Flatten()(scaled[name]) for name in sorted(scaled)]
+        features = layers.Concatenate()(features) if len(features) > 1 else features[0]
+        simple = LinearForecast(horizon, targets, name="linear")([features, simple])
+    return simple
+
+
+def _choose(role: str, name: Any, known: dict[str, Callable[..., Any]]) -> Callable[..., Any]:
+    if callable(name):
+        return name
+    if name not in known:
+        close = difflib.get_close_matches(str(name), known, 1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"There is no {role} {name!r}. Choose from {', '.join(known)}.{hint}")
+    return known[name]
+
+
+def _check_model(
+    framing: Framing,
+    encode: Callable[..., Any],
+    options: dict[str, Any],
+    scaling: str,
+    skip: str,
+    season: int | None,
+) -> None:
+    for word, value, known in (("scaling", scaling, SCALINGS), ("skip", skip, SKIPS)):
+        if value not in known:
+            raise ValueError(f"There is no {word} {value!r}. Choose from {', '.join(known)}.")
+    parameters = inspect.signature(encode).parameters
+    own = [p for p in parameters if p not in ("x", "units", "return_sequences", "activation")]
+    for option in options:
+        if option not in own:
+            can = ", ".join(own) if own else "none"
+            raise ValueError(
+                f"The encoder {encode.__name__!r} has no option {option!r}. Its options: {can}. "
+                f"Options of build_model itself: encoder, decoder, units, activation, scaling, "
+                f"skip, season."
+            )
+    if not framing.use_target_history and (scaling == "window" or skip in ("last", "season")):
+        what = "scaling='window'" if scaling == "window" else f"skip={skip!r}"
+        raise ValueError(
+            f"{what} starts from the target's own past, and this framing has "
+            f"use_target_history=False. Use scaling='standard' and skip='none' or 'linear'."
+        )
+    if skip == "season" and (season is None or not 1 <= season <= framing.lookback):
+        raise ValueError(
+            f"skip='season' looks one season back inside the window: give season=, the number of "
+            f"steps per season, and a lookback of at least as many (got season={season}, "
+            f"lookback={framing.lookback})."
+        )
+
+
+def with_horizon(model: keras.Model, horizon: int) -> keras.Model:
+    """The same model with the same weights, forecasting another number of steps.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A model whose weights do not depend on its horizon: decoder "autoregressive",
+        "encoder_decoder" or "attention", without future covariates and with any skip but "linear".
+    horizon : int
+        Steps to forecast. Steps beyond those it was trained for are extrapolation.
+
+    Returns
+    -------
+    keras.Model
+
+    Raises
+    ------
+    ValueError
+        If the weights depend on the horizon.
+
+    Examples
+    --------
+    >>> model = build_model(Framing(3, horizon=2), decoder="autoregressive")
+    >>> with_horizon(model, 5).output_shape
+    (None, 5, 1)
+    """
+    tied = [layer for layer in model.layers if isinstance(layer, (layers.Reshape, LinearForecast))]
+    tied = [layer for layer in tied if layer.output.shape[1:] == model.output.shape[1:]]
+    if tied or len(model.inputs) > 1:
+        raise ValueError(
+            "This model's weights or inputs are made for its horizon of "
+            f"{model.output_shape[1]} steps. Build it with decoder='autoregressive', without "
+            "future covariates and without skip='linear', to forecast any number of steps."
+        )
+
+    def stretch(layer: Any) -> Any:
+        config = layer.get_config()
+        if isinstance(layer, layers.RepeatVector):
+            config["n"] = horizon
+        if "horizon" in config:
+            config["horizon"] = horizon
+        return layer.__class__.from_config(config)
+
+    longer = keras.models.clone_model(model, clone_function=stretch)
+    longer.set_weights(model.get_weights())
+    return longer
+
+
+def predict(model: keras.Model, windows: Windows, batch_size: int = 1024) -> np.ndarray:
+    """Forecast every window, in the units of the table.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `build_model`, fitted.
+    windows : Windows
+        Framed as the model expects.
+    batch_size : int
+        Windows per batch; it changes the memory used, not the forecasts.
+
+    Returns
+    -------
+    numpy.ndarray
+        (samples, horizon, targets)
+
+    Raises
+    ------
+    ValueError
+        If the model was built for other shapes than these windows have, or if it was never
+        fitted.
+
+    Examples
+    --------
+    >>> from tsforecast import datasets
+    >>> windows = Framing(3).windows(datasets.toy("univariate"))
+    >>> predict(build_model(windows.framing, scaling="none"), windows).shape
+    (6, 1, 1)
+    """
+    check_shapes(model, windows.framing)
+    check_fitted(model)
+    parts = [model.predict(x, verbose=0) for x, _ in windows.batches(batch_size)]
+    return np.concatenate(parts)
+
+
+def check_shapes(model: keras.Model, framing: Framing) -> None:
+    """Raise a ValueError, in words, if the model was not built for this framing's shapes."""
+    shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
+    expected = next(iter(shapes.values())) if len(shapes) == 1 else shapes.get("X")
+    given = (framing.lookback, framing.n_inputs)
+    if expected != given:
+        raise ValueError(
+            f"The model reads windows of {expected[0]} steps x {expected[1]} columns, and the "
+            f"windows have {given[0]} steps x {given[1]} columns {list(framing.inputs)}. Build the "
+            f"model from the framing of these windows: build_model(windows.framing, ...)."
+        )
+    expected, given = model.output_shape[1:], (framing.horizon, framing.n_targets)
+    if expected != given:
+        raise ValueError(
+            f"The model forecasts {expected[0]} steps x {expected[1]} targets, and the windows ask "
+            f"for {given[0]} steps x {given[1]} targets {list(framing.targets or ())}. Build the "
+            f"model from the framing of these windows: build_model(windows.framing, ...)."
+        )
+    extra = {"X"} | {
+        name for name in ("future", "static") if getattr(framing, f"{name}_covariates")
+    }
+    if len(shapes) > 1 and set(shapes) != extra or len(shapes) == 1 and len(extra) > 1:
+        raise ValueError(
+            f"The model reads {sorted(shapes)}, and the windows have {sorted(extra)}. Build the "
+            f"model from the framing of these windows: build_model(windows.framing, ...)."
+        )
+
+
+def is_adapted(model: keras.Model) -> bool:
+    """Whether the model's scaling was measured; True for a model that has none."""
+    return all(layer.is_adapted for layer in model.layers if isinstance(layer, Adapted))
+
+
+def check_fitted(model: keras.Model) -> None:
+    """Raise a ValueError if the model's scaling was never measured."""
+    if not is_adapted(model):
+        raise ValueError(
+            "This model was never fitted: its scaling is not measured yet. Call fit(model, "
+            "windows) first."
+        )

@@ -1,0 +1,323 @@
+"""A figure for each step: the window, the training, the forecast, the errors; and the shape card.
+
+Used in every chapter; explained on the page "How to read the shape cards" (`book/shapes.md`).
+"""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+INK, GREY = "#1b1f24", "#8a8f98"
+BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"  # colour-blind safe
+STYLE: dict[str, Any] = {
+    "figure.figsize": (8, 3.2),
+    "figure.dpi": 110,
+    "figure.constrained_layout.use": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 11,
+    "axes.prop_cycle": f"cycler('color', {[BLUE, ORANGE, GREEN, PURPLE, GREY]})",
+    "font.size": 10,
+    "lines.linewidth": 1.6,
+    "legend.frameon": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "savefig.bbox": "tight",
+}
+
+
+def use_style() -> None:
+    """Draw matplotlib figures as the book does.
+
+    Examples
+    --------
+    >>> use_style()
+    """
+    import matplotlib as mpl
+
+    style = dict(STYLE)
+    style["axes.prop_cycle"] = mpl.cycler(color=[BLUE, ORANGE, GREEN, PURPLE, GREY])
+    mpl.rcParams.update(style)
+
+
+def plot_window(windows: Any, window: int = 0, ax: Any = None) -> Any:
+    """Draw one window: which values go in, which come out, and the cutoff between them.
+
+    Parameters
+    ----------
+    windows : Windows
+        From `Framing.windows`.
+    window : int
+        Which window.
+    ax : matplotlib axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib axes
+
+    Examples
+    --------
+    >>> from tsforecast import Framing, datasets
+    >>> ax = plot_window(Framing(3).windows(datasets.toy("univariate")))
+    """
+    ax = _axes(ax)
+    framing, index, start = windows.framing, windows.index, windows.starts[window]
+    before = max(0, start - framing.lookback)
+    shown = slice(before, min(len(index), start + framing.span + framing.lookback))
+    times = _plain(index)
+    names = list(dict.fromkeys([*framing.inputs, *framing.targets]))
+    into, out = windows.input_times(window), windows.target_times(window)
+    for name in names:
+        values = windows.values[:, windows.columns.index(name)]
+        ax.plot(times[shown], values[shown], color=GREY, linewidth=0.8, zorder=1)
+        if name in framing.inputs:
+            rows = slice(start, start + framing.lookback)
+            ax.plot(times[rows], values[rows], "o-", color=BLUE, markersize=5, zorder=2)
+        if name in framing.targets:
+            rows = slice(windows.target_rows[window, 0], windows.target_rows[window, -1] + 1)
+            ax.plot(times[rows], values[rows], "s-", color=ORANGE, markersize=6, zorder=3)
+        ax.annotate(f" {name}", (times[shown][-1], values[shown][-1]), color=INK, va="center")
+    ax.axvline(times[start + framing.lookback - 1], color=INK, linewidth=0.8, linestyle=":")
+    ax.set_title(
+        f"window {window % len(windows)} of {len(windows)}: {len(into)} steps in (blue dots), "
+        f"{len(out)} out (orange squares); dotted line: cutoff"
+    )
+    return ax
+
+
+def plot_history(history: Any, ax: Any = None) -> Any:
+    """Draw the loss over the epochs, of training and, where there is one, validation.
+
+    Parameters
+    ----------
+    history : keras.callbacks.History
+        From `tsforecast.fit`.
+    ax : matplotlib axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib axes
+    """
+    ax = _axes(ax)
+    for key, label, color in (("loss", "training", BLUE), ("val_loss", "validation", ORANGE)):
+        if key in history.history:
+            losses = history.history[key]
+            ax.plot(history.epoch, losses, marker="o", markersize=3, color=color)
+            ax.annotate(f" {label}", (history.epoch[-1], losses[-1]), color=color, va="center")
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("loss")
+    ax.set_yscale("log")
+    return ax
+
+
+def plot_forecast(
+    table: pd.DataFrame, forecast: pd.DataFrame, target: Any = None, last: int = 96, ax: Any = None
+) -> Any:
+    """Draw the end of a table and the forecast that continues it.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        What is known.
+    forecast : pandas.DataFrame
+        From `tsforecast.forecast`, or the rows of one cutoff of `forecast_table`.
+    target : column name, optional
+        By default the forecast's first target.
+    last : int
+        Rows of the table to show.
+    ax : matplotlib axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib axes
+    """
+    ax = _axes(ax)
+    target = [c for c in forecast.columns if c not in ("ds", "cutoff")][0] if target is None else target
+    known = table[target].iloc[-last:]
+    ax.plot(_plain(known.index), known.to_numpy(), color=INK)
+    ahead = _plain(pd.Index(forecast["ds"]))
+    values = forecast[target].to_numpy()
+    joined_times = [_plain(known.index)[-1], *ahead]
+    ax.plot(joined_times, [known.iloc[-1], *values], color=ORANGE)
+    ax.plot(ahead, values, ".", color=ORANGE)
+    ax.axvline(joined_times[0], color=GREY, linewidth=0.8, linestyle=":")
+    ax.annotate(" forecast", (joined_times[-1], values[-1]), color=ORANGE, va="center")
+    ax.set_ylabel(str(target))
+    _shorten_dates(ax, known.index)
+    return ax
+
+
+def plot_errors(by_step: pd.DataFrame, unit: str = "", ax: Any = None) -> Any:
+    """Draw the mean absolute error over the steps ahead, a line per forecast.
+
+    Parameters
+    ----------
+    by_step : pandas.DataFrame
+        From `tsforecast.score_by_step`, for one target.
+    unit : str
+        Unit of the error, for the label.
+    ax : matplotlib axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib axes
+    """
+    ax = _axes(ax)
+    colors = [BLUE, GREEN, PURPLE, ORANGE]
+    for number, name in enumerate(by_step.columns):
+        color = GREY if name == "naive" else INK if name == "seasonal naive" else colors[number % 4]
+        ax.plot(by_step.index, by_step[name], color=color)
+        ax.annotate(f" {name}", (by_step.index[-1], by_step[name].iloc[-1]), color=color, va="center")
+    ax.set_xlabel("steps ahead")
+    ax.set_ylabel(f"mean absolute error{f' ({unit})' if unit else ''}")
+    ax.set_ylim(bottom=0)
+    return ax
+
+
+def shape_card(model: Any) -> pd.DataFrame:
+    """List what every layer of a model returns: its shape, what each axis is, its parameters.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `tsforecast.build_model`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per layer, in the order of the flow.
+
+    Examples
+    --------
+    >>> from tsforecast import Framing, build_model
+    >>> shape_card(build_model(Framing(3), units=50, scaling="none"))
+             returns             the axes are  parameters
+    layer
+    X         (3, 1)        lookback x inputs           0
+    LSTM       (50,)                    units       10200
+    Dense       (1,)                  numbers          51
+    Reshape   (1, 1)        horizon x targets           0
+    """
+    words: dict[int, tuple[str, ...]] = {}
+    rows = []
+    for layer in model.layers:
+        read = layer.input if isinstance(layer.input, (list, tuple)) else [layer.input]
+        axes = _axis_words(layer, words.get(id(read[0]), ()) if read else (), model)
+        words[id(layer.output)] = axes
+        shape = tuple(layer.output.shape[1:])
+        rows.append((_layer_name(layer), shape, " x ".join(axes), layer.count_params()))
+    card = pd.DataFrame(rows, columns=["layer", "returns", "the axes are", "parameters"])
+    return card.set_index("layer")
+
+
+def _layer_name(layer: Any) -> str:
+    kind = type(layer).__name__
+    if kind == "InputLayer":
+        return layer.name
+    inner = getattr(layer, "layer", None) or getattr(layer, "forward_layer", None)
+    return f"{kind}({type(inner).__name__})" if inner is not None else kind
+
+
+def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, ...]:
+    """What each axis after the batch is, told from the kind of layer."""
+    kind, rank = _layer_name(layer), len(layer.output.shape) - 1
+    time = before[0] if len(before) > 1 else "horizon"
+    if layer.output is model.output or kind in ("LastValue", "SeasonalValue", "TrainingMean"):
+        return ("horizon", "targets")
+    if kind in ("X", "Scaling") and rank == 2:
+        return before or ("lookback", "inputs")
+    if kind == "future":
+        return ("horizon", "future")
+    if kind == "static":
+        return ("static",)
+    if kind == "RepeatVector":
+        return ("horizon", before[-1] if before else "units")
+    if kind == "Reshape" and rank == 3:
+        return ("subsequences", "steps", "inputs")
+    if kind == "TimeDistributed(Conv1D)":
+        return ("subsequences", "steps", "filters")
+    if kind == "TimeDistributed(MaxPooling1D)":
+        return ("subsequences", "pooled steps", "filters")
+    if kind == "ConvLSTM1D":
+        return ("columns", "units") if rank == 2 else ("subsequences", "columns", "units")
+    if "LSTM" in kind or kind == "RNN":
+        width = "2 * units" if kind.startswith("Bidirectional") else "units"
+        return (width,) if rank == 1 else (time, width)
+    if kind == "Dense":
+        return ("numbers",) if rank == 1 else (time, "numbers")
+    if rank == 1:
+        return ("features",)
+    return before if len(before) == rank else (time, "features")
+
+
+def listing(function: Callable[..., Any]) -> Any:
+    """Show a function's own source, without the long part of its docstring.
+
+    Parameters
+    ----------
+    function : function
+        Such as ``tsforecast.models.stacked``.
+
+    Returns
+    -------
+    IPython.display.Markdown
+        The source as a code block.
+
+    Examples
+    --------
+    >>> from tsforecast.models import vanilla
+    >>> print(listing(vanilla).data.splitlines()[1])
+    def vanilla(x: Any, units: int, return_sequences: bool = False, activation: str = "tanh") -> Any:
+    """
+    from IPython.display import Markdown
+
+    source = textwrap.dedent(inspect.getsource(function))
+    lines = source.splitlines()
+    first = ast.parse(source).body[0].body[0]  # type: ignore[attr-defined]
+    docstring = inspect.getdoc(function)
+    if docstring and isinstance(first, ast.Expr):
+        short = [line for line in docstring.split("\n\n")[:2] if "\n---" not in line]
+        short = [part for part in short if "->" in part or part == short[0]]
+        quoted = '"""' + "\n\n".join(short) + ("\n" if len(short) > 1 else "") + '"""'
+        kept = textwrap.indent(quoted, "    ").splitlines()
+        lines[first.lineno - 1 : first.end_lineno] = kept
+    return Markdown("```python\n" + "\n".join(lines) + "\n```")
+
+
+def _axes(ax: Any) -> Any:
+    import matplotlib.pyplot as plt
+
+    return ax if ax is not None else plt.subplots()[1]
+
+
+def _plain(index: pd.Index) -> Any:
+    """Times as matplotlib draws them: local clock time, without a zone."""
+    if isinstance(index, pd.PeriodIndex):
+        index = index.to_timestamp()
+    if isinstance(index, pd.DatetimeIndex) and index.tz is not None:
+        index = index.tz_localize(None)
+    return index.to_numpy()
+
+
+def _shorten_dates(ax: Any, index: pd.Index) -> None:
+    if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)):
+        import matplotlib.dates as mdates
+
+        locator = mdates.AutoDateLocator()
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
+    else:
+        ax.set_xlabel("time step")
+
+

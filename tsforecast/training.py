@@ -1,0 +1,251 @@
+"""A model learns from windows: `fit` measures the scaling, trains, and stops in time.
+
+Taught in the univariate chapter (`notebooks/univariate.ipynb`).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from tsforecast.framing import Windows, _check_whole_number
+from tsforecast.layers import AddCorrection, Adapted, ScaledLoss
+from tsforecast.models import check_shapes, is_adapted
+
+STEPS_PER_REPORT = 50  # training steps between two returns to Keras, where an epoch is shorter
+
+
+def fit(
+    model: keras.Model,
+    windows: Windows,
+    *,
+    epochs: int = 20,
+    validation: Windows | None = None,
+    batch_size: int = 32,
+    learning_rate: float = 0.005,
+    loss: str = "mse",
+    optimizer: Any = None,
+    patience: int | None = None,
+    shuffle: bool = True,
+    seed: int | None = None,
+    verbose: int = 0,
+) -> keras.callbacks.History:
+    """Train a model on windows.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `tsforecast.build_model`.
+    windows : Windows
+        The training windows. Scaling is measured on these and on nothing else.
+    epochs : int
+        Times that every window is seen.
+    validation : Windows, optional
+        Windows after the training ones, to watch the loss on. The weights of the best epoch are
+        kept.
+    batch_size : int
+        Windows per training step.
+    learning_rate : float
+        Where the learning rate starts; it falls to zero along half a cosine.
+    loss : str
+        Name of a Keras loss, such as "mse" or "mae". It is computed in scaled units, so that no
+        target drowns another.
+    optimizer : str or keras.optimizers.Optimizer, optional
+        Used as it is, instead of Adam with `learning_rate` and clipped gradients.
+    patience : int, optional
+        Stop after so many epochs without a better validation loss.
+    shuffle : bool
+        Draw the windows in random order. The steps inside a window stay in theirs.
+    seed : int, optional
+        With a seed, training starts from fresh weights drawn from it: the same call gives the
+        same model. Without one, training goes on from the weights that the model has.
+    verbose : {0, 1, 2}
+        Keras's progress: none, a bar, a line per epoch.
+
+    Returns
+    -------
+    keras.callbacks.History
+        ``history.history["loss"]``, and ``["val_loss"]`` with a validation part, at the epochs
+        ``history.epoch``. In units of the simple forecast's error where the model scales.
+
+    Raises
+    ------
+    ValueError
+        If the windows do not have the shapes that the model was built for, or if `validation`
+        overlaps the training targets.
+    FloatingPointError
+        If the loss stops being a number.
+
+    Notes
+    -----
+    Keras spends about 45 milliseconds on the beginning and end of each epoch. Where an epoch is
+    shorter than 50 training steps, as on the toy series, several epochs run as one: the same
+    updates in a fraction of the time.
+
+    Examples
+    --------
+    >>> from tsforecast import Framing, build_model, datasets
+    >>> framing = Framing(3)
+    >>> windows = framing.windows(datasets.toy("univariate"))
+    >>> model = build_model(framing, units=8)
+    >>> history = fit(model, windows, epochs=200, seed=0)
+    >>> model.predict(framing.last_window(datasets.toy()), verbose=0).round().ravel().tolist()
+    [100.0]
+    """
+    _check_whole_number("epochs", epochs, 1)
+    _check_whole_number("batch_size", batch_size, 1)
+    check_shapes(model, windows.framing)
+    if validation is not None:
+        check_shapes(model, validation.framing)
+        _check_after(windows, validation)
+    if patience is not None and validation is None:
+        raise ValueError("patience=... watches the validation loss: give validation= as well.")
+
+    if seed is not None:
+        _draw_weights(model, seed)
+    if seed is not None or not is_adapted(model):
+        adapt(model, windows)
+
+    steps = -(-len(windows) // batch_size)  # training steps per epoch
+    rounds = _epochs_per_round(epochs, steps)  # epochs that run as one
+    model.compile(
+        optimizer=_optimizer(optimizer, learning_rate, epochs * steps),
+        loss=_loss(model, loss),
+        steps_per_execution=min(rounds * steps, STEPS_PER_REPORT),
+    )
+    watch = [keras.callbacks.TerminateOnNaN()]
+    if validation is not None:
+        watch.append(_BestWeights(patience, rounds))
+    history = model.fit(
+        _endless_batches(windows, batch_size, shuffle, seed),
+        steps_per_epoch=rounds * steps,
+        epochs=epochs // rounds,
+        validation_data=None if validation is None else _InOrder(validation),
+        callbacks=watch,
+        shuffle=False,  # the batches come shuffled
+        verbose=verbose,
+    )
+    history.epoch = [rounds * (epoch + 1) for epoch in history.epoch]
+    _check_loss(history, model)
+    return history
+
+
+def adapt(model: keras.Model, windows: Windows, batch_size: int = 1024) -> None:
+    """Measure a model's scaling and simple forecast on the training windows.
+
+    `fit` does this; call it yourself to train with plain ``model.fit``.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `tsforecast.build_model`.
+    windows : Windows
+        The training windows.
+    batch_size : int
+        Windows per batch; it changes the memory used, not the result.
+
+    Examples
+    --------
+    >>> from tsforecast import Framing, build_model, datasets
+    >>> windows = Framing(3).windows(datasets.toy("univariate"))
+    >>> model = build_model(windows.framing)
+    >>> adapt(model, windows)  # no training: the model now forecasts around the last value
+    """
+    for layer in model.layers:
+        if isinstance(layer, Adapted):
+            read = keras.Model(model.input, layer.input)
+            layer.adapt((read(x, training=False), y) for x, y in windows.batches(batch_size))
+
+
+def _draw_weights(model: keras.Model, seed: int) -> None:
+    """Fresh initial weights, the same for the same seed."""
+    keras.utils.set_random_seed(seed)
+    model.set_weights(keras.models.clone_model(model).get_weights())
+
+
+def _epochs_per_round(epochs: int, steps: int) -> int:
+    """Short epochs are joined until they make STEPS_PER_REPORT steps; rounds divide the epochs."""
+    wanted = min(epochs, -(-STEPS_PER_REPORT // steps))
+    return next(rounds for rounds in range(wanted, 0, -1) if epochs % rounds == 0)
+
+
+def _optimizer(optimizer: Any, learning_rate: float, steps: int) -> Any:
+    if optimizer is not None:
+        return optimizer
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    return keras.optimizers.Adam(schedule, clipnorm=1.0)
+
+
+def _loss(model: keras.Model, loss: str) -> Any:
+    for layer in model.layers:
+        if isinstance(layer, AddCorrection):
+            return ScaledLoss(loss, keras.ops.convert_to_numpy(layer.scale))
+    return loss
+
+
+def _endless_batches(
+    windows: Windows, batch_size: int, shuffle: bool, seed: int | None
+) -> Iterator[Any]:
+    rng = np.random.default_rng(seed)
+    while True:
+        yield from windows.batches(batch_size, shuffle=shuffle, seed=int(rng.integers(2**32)))
+
+
+class _InOrder(keras.utils.PyDataset):
+    """The validation windows, a batch at a time, in order."""
+
+    def __init__(self, windows: Windows, batch_size: int = 1024) -> None:
+        super().__init__()
+        self.windows, self.batch_size = windows, batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.windows) // self.batch_size)
+
+    def __getitem__(self, batch: int) -> Any:
+        first = batch * self.batch_size
+        return self.windows.batch(slice(first, first + self.batch_size))
+
+
+class _BestWeights(keras.callbacks.Callback):
+    """Keep the weights of the best validation loss; stop after `patience` epochs without one."""
+
+    def __init__(self, patience: int | None, rounds: int) -> None:
+        super().__init__()
+        self.patience, self.rounds = patience, rounds
+        self.best, self.best_epoch, self.weights = np.inf, -1, None
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if logs["val_loss"] < self.best:
+            self.best, self.best_epoch = logs["val_loss"], epoch
+            self.weights = self.model.get_weights()
+        elif self.patience is not None and (epoch - self.best_epoch) * self.rounds >= self.patience:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self.weights is not None:
+            self.model.set_weights(self.weights)
+
+
+def _check_after(windows: Windows, validation: Windows) -> None:
+    if not windows.index.equals(validation.index):
+        return
+    last = int(windows.target_rows[-1, -1])
+    first = int(validation.target_rows[0, 0])
+    if first <= last:
+        raise ValueError(
+            f"The validation targets begin at {validation.index[first]}, before the training "
+            f"targets end at {windows.index[last]}. Validate on what comes after the training "
+            f"part: train, validation = windows.split(time)."
+        )
+
+
+def _check_loss(history: keras.callbacks.History, model: keras.Model) -> None:
+    losses = history.history.get("loss", [])
+    if losses and np.isfinite(losses[-1]):
+        return
+    raise FloatingPointError(
+        f"The loss became {losses[-1] if losses else 'nan'} after {len(losses)} rounds, so the "
+        f"weights are useless. The usual causes: raw numbers without scaling (scaling='standard' "
+        f"or 'window'), activation='relu', or a learning rate that is too high."
+    )
