@@ -202,12 +202,12 @@ def shape_card(model: Any) -> pd.DataFrame:
     --------
     >>> from tsforecast import Framing, build_model
     >>> shape_card(build_model(Framing(3), units=50, scaling="none"))
-             returns             the axes are  parameters
+            returns       the axes are  parameters
     layer
-    X         (3, 1)        lookback x inputs           0
-    LSTM       (50,)                    units       10200
-    Dense       (1,)                  numbers          51
-    Reshape   (1, 1)        horizon x targets           0
+    X        (3, 1)  lookback x inputs           0
+    LSTM      (50,)              units       10400
+    Dense      (1,)            numbers          51
+    Reshape  (1, 1)  horizon x targets           0
     """
     words: dict[int, tuple[str, ...]] = {}
     rows = []
