@@ -27,8 +27,9 @@ STEPS: dict[str, dict[str, list[str]]] = {
         "style (ruff check)": [PYTHON, "-m", "ruff", "check", "."],
         "layout (ruff format)": [PYTHON, "-m", "ruff", "format", "--check", "."],
         "types (mypy)": [PYTHON, "-m", "mypy"],
-        "import contract": [str(TOOLS / "lint-imports")],
+        "import contract": [str(TOOLS / "lint-imports"), "--no-logo"],
         "spelling (codespell)": [PYTHON, "-m", "codespell_lib"],
+        "spelling in notebooks": [PYTHON, "scripts/notebooks.py", "spell"],
         "notebook files": [PYTHON, "scripts/notebooks.py", "check"],
     },
     "unit": {

@@ -2,6 +2,7 @@
 
     python scripts/notebooks.py run   [notebooks/univariate.ipynb ...] [--exact]
     python scripts/notebooks.py check [notebooks/univariate.ipynb ...]
+    python scripts/notebooks.py spell [notebooks/univariate.ipynb ...]
 
 ``run`` writes metadata in one normal form (stable cell ids, no timings, no versions) and keeps a
 stored output where the new one agrees within the tolerance of the tests: re-running an
@@ -9,7 +10,8 @@ unchanged notebook leaves no diff, on this machine or another. ``--exact`` store
 
 ``check`` (part of ``make lint``) runs nothing. It finds what a reader or the tests would stumble
 over: a cell out of order, an error, text on stderr, a picture without a text for those
-who cannot see it, a misspelt tag, a path of somebody's machine. See scripts/README.md.
+who cannot see it, a misspelt tag, a path of somebody's machine. ``spell`` checks the spelling of
+prose, code and printed text, not of scripts and pictures. See scripts/README.md.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ import hashlib
 import io
 import os
 import re
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -194,7 +198,7 @@ def execute(path: Path, exact: bool) -> list[str]:
         resources={"metadata": {"path": str(path.parent)}},
     )
     start = time.time()
-    with client.setup_kernel():
+    with client.setup_kernel(stderr=subprocess.DEVNULL):  # its log; outputs come another way
         for number, i in enumerate(code, 1):
             began = time.time()
             try:
@@ -227,9 +231,24 @@ def execute(path: Path, exact: bool) -> list[str]:
     return wrong
 
 
+def spell(paths: list[Path]) -> int:
+    """Check the spelling of what the reader reads; other files are codespell's own business."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path in paths:
+            nb = nbformat.read(path, as_version=4)
+            lines = []
+            for i, cell in enumerate(nb.cells):
+                printed = [output.get("text", "") for output in cell.get("outputs", [])]
+                text = "\n".join([cell.source, *printed])
+                lines += [f"cell {i}: {line}" for line in text.splitlines()]
+            Path(folder, f"{path.stem}.txt").write_text("\n".join(lines), encoding="utf-8")
+        command = [sys.executable, "-m", "codespell_lib", "--toml", str(ROOT / "pyproject.toml")]
+        return subprocess.run([*command, "--context=0", "."], cwd=folder).returncode
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("action", choices=["run", "check"])
+    parser.add_argument("action", choices=["run", "check", "spell"])
     parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("--exact", action="store_true", help="keep no stored output")
     options = parser.parse_args()
@@ -237,6 +256,8 @@ def main() -> int:
     if not paths:
         print("no notebooks found in notebooks/")
         return 1
+    if options.action == "spell":
+        return spell(paths)
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("PYTHONHASHSEED", "0")
