@@ -345,7 +345,7 @@ class Windows:
         `inputs` is X, or a dict with the keys "X", "future" and "static" in a framing that has
         future or static covariates.
         """
-        rows = np.arange(len(self))[rows] if isinstance(rows, slice) else rows
+        rows = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else rows
         starts = self.starts
         if isinstance(starts, range):  # evenly spaced: no list of starts is ever made
             starts = starts.start + starts.step * rows

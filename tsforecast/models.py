@@ -637,8 +637,36 @@ def predict(model: keras.Model, windows: Windows, batch_size: int = 1024) -> np.
     """
     check_shapes(model, windows.framing)
     check_fitted(model)
-    parts = [model.predict(x, verbose=0) for x, _ in windows.batches(batch_size)]
-    return np.concatenate(parts)
+    return model.predict(WindowBatches(windows, batch_size), verbose=0)
+
+
+class WindowBatches(keras.utils.PyDataset):
+    """Windows in their order, a batch at a time, as Keras's predict and evaluate read them.
+
+    Parameters
+    ----------
+    windows : Windows
+        What to read.
+    batch_size : int
+        Windows per batch.
+
+    Examples
+    --------
+    >>> from tsforecast import datasets
+    >>> len(WindowBatches(Framing(3).windows(datasets.toy("univariate")), batch_size=4))
+    2
+    """
+
+    def __init__(self, windows: Windows, batch_size: int = 1024) -> None:
+        super().__init__()
+        self.windows, self.batch_size = windows, batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.windows) // self.batch_size)
+
+    def __getitem__(self, batch: int) -> Any:
+        first = batch * self.batch_size
+        return self.windows.batch(slice(first, first + self.batch_size))
 
 
 def check_shapes(model: keras.Model, framing: Framing) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tsforecast.framing import Windows, _check_whole_number
 from tsforecast.layers import AddCorrection, Adapted, ScaledLoss
-from tsforecast.models import check_shapes, is_adapted
+from tsforecast.models import WindowBatches, check_shapes, is_adapted
 
 STEPS_PER_REPORT = 50  # training steps between two returns to Keras, where an epoch is shorter
 
@@ -121,7 +121,7 @@ def fit(
         _endless_batches(windows, batch_size, shuffle, seed),
         steps_per_epoch=rounds * steps,
         epochs=epochs // rounds,
-        validation_data=None if validation is None else _InOrder(validation),
+        validation_data=None if validation is None else WindowBatches(validation),
         callbacks=watch,
         shuffle=False,  # the batches come shuffled
         verbose=verbose,
@@ -190,21 +190,6 @@ def _endless_batches(
     rng = np.random.default_rng(seed)
     while True:
         yield from windows.batches(batch_size, shuffle=shuffle, seed=int(rng.integers(2**32)))
-
-
-class _InOrder(keras.utils.PyDataset):
-    """The validation windows, a batch at a time, in order."""
-
-    def __init__(self, windows: Windows, batch_size: int = 1024) -> None:
-        super().__init__()
-        self.windows, self.batch_size = windows, batch_size
-
-    def __len__(self) -> int:
-        return -(-len(self.windows) // self.batch_size)
-
-    def __getitem__(self, batch: int) -> Any:
-        first = batch * self.batch_size
-        return self.windows.batch(slice(first, first + self.batch_size))
 
 
 class _BestWeights(keras.callbacks.Callback):
