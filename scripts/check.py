@@ -73,6 +73,8 @@ def run(group: str, name: str, command: list[str]) -> tuple[bool, float, Counter
     environment = {**DEFAULTS, **os.environ, **ENVIRONMENT.get(group, {})}
     if group == "notebooks":
         environment.pop("MPLBACKEND", None)
+    if not sys.stdout.isatty():
+        environment["NO_COLOR"] = "1"
     if group == "book":  # nothing left over from an earlier build may pass for built
         shutil.rmtree(ROOT / "_build" / "html", ignore_errors=True)
     start = time.time()
