@@ -1,6 +1,7 @@
 """A figure for each step: the window, the training, the forecast, the errors; and the shape card.
 
-Used in every chapter; explained on the page "How to read the shape cards" (`book/shapes.md`).
+Used in every chapter; explained on the page "How to read the shape cards"
+(`notebooks/shapes.ipynb`).
 """
 
 import ast
@@ -243,8 +244,8 @@ def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, .
         return ("static",)
     if kind == "RepeatVector":
         return ("horizon", before[-1] if before else "units")
-    if kind == "Reshape" and rank == 3:
-        return ("subsequences", "steps", "inputs")
+    if kind == "Reshape":
+        return ("subsequences", "steps", "inputs") if rank == 3 else ("horizon", "targets")
     if kind == "TimeDistributed(Conv1D)":
         return ("subsequences", "steps", "filters")
     if kind == "TimeDistributed(MaxPooling1D)":
