@@ -7,6 +7,8 @@ chapters that follow it.
 from __future__ import annotations
 
 import difflib
+import itertools
+import warnings
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -216,11 +218,12 @@ class Framing:
         if isinstance(table, np.ndarray):
             _check_width(framing, columns)
         values, columns = _pick_columns(table, values, columns, framing, known)
+        grid, _ = _read_times(index)
         values, index = values[-self.lookback :], index[-self.lookback :]
         _check_finite(values, columns, index, known)
-        grid, _ = _read_times(index)
-        if grid is not None and (np.diff(grid) > 1).any():
-            row = int(np.argmax(np.diff(grid) > 1))
+        steps = np.diff(np.arange(len(index)) if grid is None else grid[-self.lookback :])
+        if (steps > 1).any():
+            row = int(np.argmax(steps > 1))
             raise ValueError(
                 f"Rows are missing between {index[row]} and {index[row + 1]}, inside the last "
                 f"{self.lookback} rows that the forecast reads. Fill them, or shorten the lookback."
@@ -260,10 +263,16 @@ class Framing:
         _, _, index = _read_table(table)
         _, freq = _read_times(index)
         steps = self.lead + self.horizon  # from the last row (step 0) to the last target
+        if freq is None:
+            raise ValueError(
+                "One row does not tell how far apart the times are. Give a table of two rows or "
+                "more, or say it: table = table.asfreq('h')."
+            )
         if isinstance(index, pd.DatetimeIndex):
             times: pd.Index = pd.date_range(index[-1], periods=steps, freq=freq, name=index.name)
         elif isinstance(index, pd.PeriodIndex):
-            times = pd.period_range(index[-1], periods=steps, name=index.name)
+            ahead = [index[-1] + freq * step for step in range(steps)]
+            times = pd.PeriodIndex(ahead, name=index.name)
         else:
             first = int(index[-1])
             times = pd.RangeIndex(first, first + steps * freq, freq, name=index.name)
@@ -327,13 +336,20 @@ class Windows:
         return self._part(0, 1, names)[:, 0]
 
     def _part(self, offset: int, length: int, names: Sequence[Hashable]) -> np.ndarray:
-        return self._every_row(length, names)[_rows(self.starts, offset)]
+        """A stretch of every window, (samples, length, columns)."""
+        columns = self.values[:, _as_slice(self._numbers(names))]  # a copy if out of even order
+        return _stretches(columns, length)[_rows(self.starts, offset)]
 
-    def _every_row(self, length: int, names: Sequence[Hashable]) -> np.ndarray:
-        """Windows that start at every row of the table, (rows, length, columns): a view."""
-        chosen = [self.columns.index(name) for name in names]
-        columns = self.values[:, _as_slice(chosen)]
-        return sliding_window_view(columns, length, axis=0).swapaxes(1, 2)
+    def _cut(self, first: Any, length: int, names: Sequence[Hashable]) -> np.ndarray:
+        """The stretches from some rows on, (..., length, columns); no other row is copied."""
+        chosen = _as_slice(self._numbers(names))
+        if isinstance(chosen, slice):
+            return _stretches(self.values[:, chosen], length)[first]
+        parts = [_stretches(self.values[:, c : c + 1], length)[first] for c in chosen]
+        return np.concatenate(parts, axis=-1)
+
+    def _numbers(self, names: Sequence[Hashable]) -> list[int]:
+        return [self.columns.index(name) for name in names]
 
     @property
     def _first_target(self) -> int:
@@ -354,8 +370,7 @@ class Windows:
         framing, first = self.framing, self._first_target
 
         def copy(offset: int, length: int, names: Sequence[Hashable]) -> np.ndarray:
-            windows = self._every_row(length, names)
-            return np.ascontiguousarray(windows[starts + offset], dtype=np.float32)
+            return np.ascontiguousarray(self._cut(starts + offset, length, names), np.float32)
 
         arrays = {"X": copy(0, framing.lookback, framing.inputs)}
         if framing.future_covariates:
@@ -456,7 +471,7 @@ class Windows:
             raise ValueError(f"The times {list(times)} are not in order. Give the earliest first.")
         edges = [0, *borders, len(self.index)]
         parts = []
-        for part, (begin, end) in enumerate(zip(edges, edges[1:], strict=False)):
+        for part, (begin, end) in enumerate(itertools.pairwise(edges)):
             first = bisect_left(self.starts, begin - self._first_target)
             last = bisect_right(self.starts, end - self.framing.span)
             if first >= last:
@@ -475,10 +490,12 @@ class Windows:
 
     def __getitem__(self, which: Any) -> Any:
         if isinstance(which, slice):
+            if which.step is not None and which.step < 0:
+                raise ValueError("Windows stay in the order of time: slice them with a step >= 1.")
             return replace(self, starts=self.starts[which])
         start, framing = self.starts[which], self.framing
-        X = self._every_row(framing.lookback, framing.inputs)[start]
-        return X, self._every_row(framing.horizon, framing.targets)[start + self._first_target]
+        y = self._cut(start + self._first_target, framing.horizon, framing.targets)
+        return self._cut(start, framing.lookback, framing.inputs), y
 
     def __repr__(self) -> str:
         framing, n = self.framing, len(self)
@@ -552,8 +569,8 @@ class Windows:
 # --- reading a table ----------------------------------------------------------------------------
 
 
-def _read_table(table: Table) -> tuple[np.ndarray | None, list[Hashable], pd.Index]:
-    """Values (None where the columns differ in type), column names and times of a table."""
+def _read_table(table: Table) -> tuple[Any, list[Any], pd.Index]:
+    """Values (none where the columns differ in type), column names and times of a table."""
     if isinstance(table, pd.Series):
         table = table.to_frame(0 if table.name is None else table.name)
     if isinstance(table, pd.DataFrame):
@@ -672,14 +689,14 @@ def _check_constant(
 
 def _read_times(index: pd.Index) -> tuple[np.ndarray | None, Any]:
     """Whole steps of each row since the first (None: no gaps), and the step itself."""
-    if isinstance(index, pd.RangeIndex):
+    if isinstance(index, pd.RangeIndex) and index.step > 0:
         return None, index.step
     if isinstance(index, pd.MultiIndex):
         raise ValueError(
             f"The index has {index.nlevels} levels ({list(index.names)}). Expected one time per "
             f"row: choose one series, for example table.loc['its name']."
         )
-    if not (isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)) or index.dtype.kind in "iu"):
+    if not isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)) and index.dtype.kind not in "iu":
         raise ValueError(
             f"The index holds {index.dtype} (the first is {index[0]!r}), not times. Turn text "
             f"into times with table.index = pd.to_datetime(table.index), or number the rows with "
@@ -687,16 +704,14 @@ def _read_times(index: pd.Index) -> tuple[np.ndarray | None, Any]:
         )
     _check_order(index)
     if len(index) < 2:
-        return None, getattr(index, "freq", None) or 1
-    if isinstance(index, pd.PeriodIndex):
-        grid, freq = index.asi8 - index.asi8[0], index.freq
-    elif isinstance(index, pd.DatetimeIndex):
+        return None, index.freq if isinstance(index, pd.DatetimeIndex) else 1
+    if isinstance(index, pd.DatetimeIndex):
         grid, freq = _read_dates(index)
+    elif isinstance(index, pd.PeriodIndex):
+        grid, least = _count_steps(index, index.asi8)
+        freq = least // getattr(index.freq, "n", 1)
     else:
-        steps = np.diff(index.to_numpy().astype(np.int64))
-        freq = int(steps.min())
-        _check_regular(index, steps, freq)
-        grid = np.concatenate([[0], np.cumsum(steps // freq)])
+        grid, freq = _count_steps(index, index.to_numpy(dtype=np.int64))
     return (None if grid[-1] == len(grid) - 1 else grid), freq
 
 
@@ -720,50 +735,65 @@ def _check_order(index: pd.Index) -> None:
 
 
 def _read_dates(index: pd.DatetimeIndex) -> tuple[np.ndarray, Any]:
-    freq = index.freq or (pd.infer_freq(index) if len(index) > 2 else None)
+    to_offset = pd.tseries.frequencies.to_offset
+    freq = index.freq or (_infer_freq(index) if len(index) > 2 else None)
     if freq is not None:
-        return np.arange(len(index)), pd.tseries.frequencies.to_offset(freq)
-    steps = np.diff(index.asi8)
-    least = int(steps.min())
-    for name in ("B", "MS", "ME", "QS", "QE", "YS", "YE"):  # steps of unequal length, with gaps
+        return np.arange(len(index)), to_offset(freq)
+    for name in ("B", "D", "MS", "ME"):  # with gaps: first the steps of unequal length
         dates = pd.date_range(index[0], index[-1], freq=name)
         grid = dates.get_indexer(index)
-        if (grid >= 0).all() and len(dates) < 2 * len(index):
-            return grid, pd.tseries.frequencies.to_offset(name)
-    _check_regular(index, steps, least)
-    step = pd.tseries.frequencies.to_offset(index[1:][steps == least][0] - index[:-1][steps == least][0])
-    return np.concatenate([[0], np.cumsum(steps // least)]), step
+        steps = np.diff(grid)
+        if (grid < 0).any() or (steps % steps.min()).any():
+            continue
+        if name != "B" or (steps.min() == 1 and len(dates) < 2 * len(index)):
+            return grid // steps.min(), to_offset(name) * int(steps.min())
+    grid, _ = _count_steps(index, index.asi8)
+    row = int(np.argmax(np.diff(grid) == 1))
+    return grid, to_offset(index[row + 1] - index[row])
 
 
-def _check_regular(index: pd.Index, steps: np.ndarray, least: int) -> None:
+def _infer_freq(index: pd.DatetimeIndex) -> Any:
+    with warnings.catch_warnings():  # pandas announces that it will return an offset
+        warnings.simplefilter("ignore")
+        return pd.infer_freq(index)
+
+
+def _count_steps(index: pd.Index, numbers: np.ndarray) -> tuple[np.ndarray, int]:
+    """Whole steps of each row since the first, and the step: the least that occurs."""
+    steps = np.diff(numbers)
+    least = int(steps.min())
     if (steps % least).any():
-        usual = int(np.bincount(np.unique(steps, return_inverse=True)[1]).argmax())
-        usual_step = np.unique(steps)[usual]
-        row = int(np.argmax(steps != usual_step))
+        _, kind = np.unique(steps, return_inverse=True)
+        odd = kind != np.bincount(kind).argmax()  # not as most
+        row, usual = int(np.argmax(odd)), int(np.argmin(odd))
         raise ValueError(
-            f"The times are not evenly spaced: most rows are {index[1:][steps == usual_step][0] - index[:-1][steps == usual_step][0]} "
-            f"apart, but {index[row]} and {index[row + 1]} are {index[row + 1] - index[row]} apart. "
-            f"Bring the table to one spacing first, for example table.resample('h').mean(). "
-            f"Whole rows that are missing are fine: they become walls."
+            f"The times are not evenly spaced: most rows are {index[usual + 1] - index[usual]} "
+            f"apart, but {index[row]} and {index[row + 1]} (rows {row} and {row + 1}) are "
+            f"{index[row + 1] - index[row]} apart. Bring the table to one spacing first, for "
+            f"example table.resample('h').mean(). Whole rows that are missing are fine: they "
+            f"become walls."
         )
+    return (numbers - numbers[0]) // least, least
 
 
-def _window_starts(
-    framing: Framing, rows: int, grid: np.ndarray | None
-) -> range | np.ndarray:
+def _window_starts(framing: Framing, rows: int, grid: np.ndarray | None) -> range | np.ndarray:
     """First rows of the windows, which never cross a gap."""
     borders = [] if grid is None else (np.flatnonzero(np.diff(grid) > 1) + 1).tolist()
     edges = [0, *borders, rows]
     stretches = [
         range(begin, end - framing.span + 1, framing.stride)
-        for begin, end in zip(edges, edges[1:], strict=False)
+        for begin, end in itertools.pairwise(edges)
     ]
     stretches = [starts for starts in stretches if len(starts)]
     if not stretches:
-        longest = max(end - begin for begin, end in zip(edges, edges[1:], strict=False))
-        where = f"{rows} rows" if not borders else (
-            f"{rows} rows with {len(borders)} gaps in time, and the longest stretch without a gap "
-            f"has {longest} rows"
+        longest = max(end - begin for begin, end in itertools.pairwise(edges))
+        where = (
+            f"{rows} rows"
+            if not borders
+            else (
+                f"{rows} rows with {len(borders)} gaps in time, and the longest stretch without a gap "
+                f"has {longest} rows"
+            )
         )
         raise ValueError(
             f"The table has {where}. One window needs {framing.span} rows: lookback "
@@ -802,11 +832,16 @@ def _take(values: np.ndarray, columns: Sequence[Hashable], names: Sequence[Hasha
     return np.ascontiguousarray(values[:, chosen], dtype=np.float32)
 
 
+def _stretches(values: np.ndarray, length: int) -> np.ndarray:
+    """What begins at every row, (rows, length, columns): a view."""
+    return sliding_window_view(values, length, axis=0).swapaxes(1, 2)
+
+
 def _as_slice(columns: list[int]) -> slice | list[int]:
     """Column numbers as a slice where they are evenly spaced: a slice gives a view, not a copy."""
     if len(columns) == 1:
         return slice(columns[0], columns[0] + 1)
-    steps = {b - a for a, b in zip(columns, columns[1:], strict=False)}
+    steps = {b - a for a, b in itertools.pairwise(columns)}
     if len(steps) == 1 and min(steps) > 0:
         return slice(columns[0], columns[-1] + 1, steps.pop())
     return columns
@@ -823,5 +858,5 @@ def _as_label(time: Any, index: pd.Index) -> Any:
         stamp = pd.Timestamp(time)
         return stamp.tz_localize(index.tz) if stamp.tz is None and index.tz is not None else stamp
     if isinstance(index, pd.PeriodIndex):
-        return pd.Period(time, freq=index.freq)
+        return pd.Period(time, freq=index.freqstr)
     return time
