@@ -6,6 +6,7 @@ The modules, in the order in which data flows through them (and in which the boo
 Framing needs NumPy and pandas only. Keras is imported when a model is first asked for.
 """
 
+import logging
 import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,7 @@ __all__ = [
 ]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's own messages: errors only
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 _HOMES = {
     "models": ("build_model", "predict", "with_horizon"),

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import numbers
 import warnings
 from bisect import bisect_left, bisect_right
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -173,6 +174,11 @@ class Framing:
         """
         values, columns, index = _read_table(table)
         framing = self.named(columns)
+        if not framing.targets:
+            raise ValueError(
+                f"The framing has no column to forecast: the table's columns are {columns}, and "
+                f"each has another role. Name one of them: targets=..."
+            )
         values, columns = _pick_columns(table, values, columns, framing)
         _check_finite(values, columns, index, _used(framing))
         _check_constant(values, columns, framing.static_covariates)
@@ -219,8 +225,9 @@ class Framing:
             _check_width(framing, columns)
         values, columns = _pick_columns(table, values, columns, framing, known)
         grid, _ = _read_times(index)
-        values, index = values[-self.lookback :], index[-self.lookback :]
-        _check_finite(values, columns, index, known)
+        first = len(values) - self.lookback
+        values, index = values[first:], index[first:]
+        _check_finite(values, columns, index, known, first)
         steps = np.diff(np.arange(len(index)) if grid is None else grid[-self.lookback :])
         if (steps > 1).any():
             row = int(np.argmax(steps > 1))
@@ -243,10 +250,19 @@ class Framing:
                 f"This framing knows {names} ahead of time. Pass future=, a table with these "
                 f"columns at the {self.horizon} target times {times[0]} to {times[-1]}."
             )
-        absent = times.difference(future.index)
-        if len(absent):
-            raise ValueError(f"future= has no row for {absent[0]} ({len(absent)} are missing).")
+        if not isinstance(future, (pd.DataFrame, pd.Series)):
+            raise ValueError(
+                f"future= must be a DataFrame whose index holds the target times, with the columns "
+                f"{names}; got {type(future).__name__}."
+            )
+        absent = [time for time in times if time not in future.index]
+        if absent:
+            raise ValueError(
+                f"future= has no row for {absent[0]} ({len(absent)} of {len(times)} target times "
+                f"are missing). Its index must hold every time from {times[0]} to {times[-1]}."
+            )
         future = future.loc[times]
+        _check_order(future.index)
         values, columns, index = _read_table(future)
         values, columns = _pick_columns(future, values, columns, self, names)
         _check_finite(values, columns, index, names)
@@ -584,7 +600,7 @@ def _read_table(table: Table) -> tuple[Any, list[Any], pd.Index]:
         same = len({*table.dtypes}) == 1 and isinstance(table.dtypes.iloc[0], np.dtype)
         return (table.to_numpy() if same else np.empty((len(table), 0))), columns, table.index
     values = np.asanyarray(table)
-    if values.dtype == object or values.dtype.kind in "USM":
+    if values.dtype.kind not in "iufb":
         raise ValueError(
             f"Expected numbers, got an array of {values.dtype}. Give one row per time step and "
             f"one number per column; turn text into numbers first."
@@ -631,11 +647,12 @@ def _check_numeric(column: pd.Series, name: Hashable) -> None:
         raise ValueError(
             f"Column {name!r} holds dates. Make it the index: table.set_index({name!r})."
         )
-    if not pd.api.types.is_numeric_dtype(column):
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_complex_dtype(column):
         known = column.dropna()
         first = known.iloc[0] if len(known) else None
+        what = "text" if isinstance(first, str) else str(column.dtype)
         raise ValueError(
-            f"Column {name!r} holds text (the first value is {first!r}), and a model reads "
+            f"Column {name!r} holds {what} (the first value is {first!r}), and a model reads "
             f"numbers. Turn it into numbers with pd.to_numeric or pd.get_dummies, or leave it out "
             f"by naming the columns to use: targets=[...]."
         )
@@ -651,8 +668,13 @@ def _check_width(framing: Framing, columns: list[Hashable]) -> None:
 
 
 def _check_finite(
-    values: np.ndarray, columns: Sequence[Hashable], index: pd.Index, names: Sequence[Hashable]
+    values: np.ndarray,
+    columns: Sequence[Hashable],
+    index: pd.Index,
+    names: Sequence[Hashable],
+    first: int = 0,
 ) -> None:
+    """`first` is the number of the first row in the table, for the message."""
     if values.dtype.kind != "f":
         return
     for begin in range(0, len(values), 1 << 20):  # a block at a time: the table may be on disk
@@ -664,12 +686,16 @@ def _check_finite(
             if bad.any():
                 row = begin + int(np.argmax(bad))
                 whole = ~np.isfinite(values[:, columns.index(name)])
-                kind = "missing" if np.isnan(values[row, columns.index(name)]) else "infinite"
+                missing = np.isnan(values[row, columns.index(name)])
+                advice = (
+                    "" if missing else "First table = table.replace([np.inf, -np.inf], np.nan). "
+                )
                 raise ValueError(
                     f"Column {name!r} has {int(whole.sum())} missing or infinite values; the "
-                    f"first is {kind}, at {index[row]} (row {row}). Fill them "
-                    f"(table.interpolate()), or drop the rows (table.dropna()): a gap in time is "
-                    f"a wall that no window crosses."
+                    f"first is {'missing' if missing else 'infinite'}, at {index[row]} (row "
+                    f"{first + row}). {advice}Fill them (table.interpolate()), "
+                    f"or drop the rows (table.dropna()): a gap in time is a wall that no window "
+                    f"crosses."
                 )
 
 
@@ -817,7 +843,7 @@ def _check_whole_number(name: str, value: Any, least: int) -> None:
 def _as_names(names: Any) -> tuple[Hashable, ...] | None:
     if names is None:
         return None
-    if isinstance(names, (str, int, np.integer)):
+    if isinstance(names, str) or not isinstance(names, Iterable):
         return (names,)
     return tuple(names)
 
@@ -854,9 +880,24 @@ def _rows(starts: range | np.ndarray, offset: int) -> slice | np.ndarray:
 
 
 def _as_label(time: Any, index: pd.Index) -> Any:
-    if isinstance(index, pd.DatetimeIndex):
-        stamp = pd.Timestamp(time)
-        return stamp.tz_localize(index.tz) if stamp.tz is None and index.tz is not None else stamp
-    if isinstance(index, pd.PeriodIndex):
-        return pd.Period(time, freq=index.freqstr)
-    return time
+    """A border of `split` as a label of the index: text becomes a time in the index's zone."""
+    label: Any = None
+    number = isinstance(time, numbers.Real)
+    try:
+        if isinstance(index, pd.DatetimeIndex) and not number:
+            label = pd.Timestamp(time)
+            if label.tz is None and index.tz is not None:
+                label = label.tz_localize(index.tz)
+            label = None if index.tz is None and label.tz is not None else label
+        elif isinstance(index, pd.PeriodIndex) and not number:
+            label = pd.Period(time, freq=index.freqstr)
+        elif index.dtype.kind in "iu" and number:
+            label = time
+    except (TypeError, ValueError):
+        pass
+    if label is None or label is pd.NaT:
+        raise ValueError(
+            f"{time!r} is not a time of this table, which runs from {index[0]} to {index[-1]}. "
+            f"Give one like {index[len(index) // 2]!r}."
+        )
+    return label

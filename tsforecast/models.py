@@ -16,8 +16,8 @@ from keras import layers
 
 from tsforecast.framing import Framing, Windows
 from tsforecast.layers import (
-    AddCorrection,
     Adapted,
+    AddCorrection,
     FeedbackCell,
     LastValue,
     LinearForecast,
@@ -301,7 +301,9 @@ def encoder_decoder(
     x = layers.RepeatVector(horizon)(state)  # (batch, horizon, state)
     if future is not None:
         x = layers.Concatenate()([x, future])  # (batch, horizon, state + future)
-    x = layers.LSTM(units, activation=activation, return_sequences=True)(x)  # (batch, horizon, units)
+    x = layers.LSTM(units, activation=activation, return_sequences=True)(
+        x
+    )  # (batch, horizon, units)
     return layers.Dense(targets)(x)  # the same Dense at every step: (batch, horizon, targets)
 
 
@@ -641,32 +643,57 @@ def predict(model: keras.Model, windows: Windows, batch_size: int = 1024) -> np.
 
 
 class WindowBatches(keras.utils.PyDataset):
-    """Windows in their order, a batch at a time, as Keras's predict and evaluate read them.
+    """Windows a batch at a time, as Keras's fit, evaluate and predict read them.
 
     Parameters
     ----------
     windows : Windows
         What to read.
     batch_size : int
-        Windows per batch.
+        Windows per batch; the last batch of an epoch may be smaller.
+    epochs : int
+        Times that all windows are read, one after the other, before Keras sees an end.
+    shuffle : bool
+        Draw the windows in a new random order each time.
+    seed : int, optional
+        Makes the orders repeatable.
 
     Examples
     --------
     >>> from tsforecast import datasets
-    >>> len(WindowBatches(Framing(3).windows(datasets.toy("univariate")), batch_size=4))
-    2
+    >>> batches = WindowBatches(Framing(3).windows(datasets.toy("univariate")), batch_size=4)
+    >>> [y.shape for X, y in (batches[0], batches[1])]
+    [(4, 1, 1), (2, 1, 1)]
     """
 
-    def __init__(self, windows: Windows, batch_size: int = 1024) -> None:
+    def __init__(
+        self,
+        windows: Windows,
+        batch_size: int = 1024,
+        epochs: int = 1,
+        shuffle: bool = False,
+        seed: int | None = None,
+    ) -> None:
         super().__init__()
-        self.windows, self.batch_size = windows, batch_size
+        self.windows, self.batch_size, self.epochs = windows, batch_size, epochs
+        self.steps = -(-len(windows) // batch_size)  # batches per epoch
+        self.seeds = np.random.default_rng(seed) if shuffle else None
+        self.epoch, self.order = -1, np.arange(0)
 
     def __len__(self) -> int:
-        return -(-len(self.windows) // self.batch_size)
+        return self.epochs * self.steps
 
-    def __getitem__(self, batch: int) -> Any:
-        first = batch * self.batch_size
-        return self.windows.batch(slice(first, first + self.batch_size))
+    def __getitem__(self, step: int) -> Any:
+        epoch, batch = divmod(step, self.steps)
+        rows = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
+        if self.seeds is None:
+            return self.windows.batch(rows)
+        if epoch != self.epoch:
+            self.epoch, self.order = epoch, self.seeds.permutation(len(self.windows))
+        return self.windows.batch(self.order[rows])
+
+    def on_epoch_end(self) -> None:
+        self.epoch = -1  # a new order, also where there is one epoch only
 
 
 def check_shapes(model: keras.Model, framing: Framing) -> None:
@@ -690,7 +717,7 @@ def check_shapes(model: keras.Model, framing: Framing) -> None:
     extra = {"X"} | {
         name for name in ("future", "static") if getattr(framing, f"{name}_covariates")
     }
-    if len(shapes) > 1 and set(shapes) != extra or len(shapes) == 1 and len(extra) > 1:
+    if (len(shapes) > 1 and set(shapes) != extra) or (len(shapes) == 1 and len(extra) > 1):
         raise ValueError(
             f"The model reads {sorted(shapes)}, and the windows have {sorted(extra)}. Build the "
             f"model from the framing of these windows: build_model(windows.framing, ...)."

@@ -143,7 +143,9 @@ def plot_forecast(
     matplotlib axes
     """
     ax = _axes(ax)
-    target = [c for c in forecast.columns if c not in ("ds", "cutoff")][0] if target is None else target
+    target = (
+        [c for c in forecast.columns if c not in ("ds", "cutoff")][0] if target is None else target
+    )
     known = table[target].iloc[-last:]
     ax.plot(_plain(known.index), known.to_numpy(), color=INK)
     ahead = _plain(pd.Index(forecast["ds"]))
@@ -179,7 +181,9 @@ def plot_errors(by_step: pd.DataFrame, unit: str = "", ax: Any = None) -> Any:
     for number, name in enumerate(by_step.columns):
         color = GREY if name == "naive" else INK if name == "seasonal naive" else colors[number % 4]
         ax.plot(by_step.index, by_step[name], color=color)
-        ax.annotate(f" {name}", (by_step.index[-1], by_step[name].iloc[-1]), color=color, va="center")
+        ax.annotate(
+            f" {name}", (by_step.index[-1], by_step[name].iloc[-1]), color=color, va="center"
+        )
     ax.set_xlabel("steps ahead")
     ax.set_ylabel(f"mean absolute error{f' ({unit})' if unit else ''}")
     ax.set_ylim(bottom=0)
@@ -320,5 +324,3 @@ def _shorten_dates(ax: Any, index: pd.Index) -> None:
         ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
     else:
         ax.set_xlabel("time step")
-
-

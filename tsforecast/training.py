@@ -3,14 +3,13 @@
 Taught in the univariate chapter (`notebooks/univariate.ipynb`).
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
 from tsforecast.framing import Windows, _check_whole_number
-from tsforecast.layers import AddCorrection, Adapted, ScaledLoss
+from tsforecast.layers import Adapted, AddCorrection, ScaledLoss
 from tsforecast.models import WindowBatches, check_shapes, is_adapted
 
 STEPS_PER_REPORT = 50  # training steps between two returns to Keras, where an epoch is shorter
@@ -112,14 +111,13 @@ def fit(
     model.compile(
         optimizer=_optimizer(optimizer, learning_rate, epochs * steps),
         loss=_loss(model, loss),
-        steps_per_execution=min(rounds * steps, STEPS_PER_REPORT),
+        steps_per_execution=_steps_per_execution(rounds * steps),
     )
     watch = [keras.callbacks.TerminateOnNaN()]
     if validation is not None:
         watch.append(_BestWeights(patience, rounds))
     history = model.fit(
-        _endless_batches(windows, batch_size, shuffle, seed),
-        steps_per_epoch=rounds * steps,
+        WindowBatches(windows, batch_size, rounds, shuffle, seed),
         epochs=epochs // rounds,
         validation_data=None if validation is None else WindowBatches(validation),
         callbacks=watch,
@@ -184,12 +182,9 @@ def _loss(model: keras.Model, loss: str) -> Any:
     return loss
 
 
-def _endless_batches(
-    windows: Windows, batch_size: int, shuffle: bool, seed: int | None
-) -> Iterator[Any]:
-    rng = np.random.default_rng(seed)
-    while True:
-        yield from windows.batches(batch_size, shuffle=shuffle, seed=int(rng.integers(2**32)))
+def _steps_per_execution(steps: int) -> int:
+    """Training steps between two returns to Python; PyTorch knows only 1."""
+    return 1 if keras.backend.backend() == "torch" else min(steps, STEPS_PER_REPORT)
 
 
 class _BestWeights(keras.callbacks.Callback):
