@@ -143,9 +143,8 @@ def plot_forecast(
     matplotlib axes
     """
     ax = _axes(ax)
-    target = (
-        [c for c in forecast.columns if c not in ("ds", "cutoff")][0] if target is None else target
-    )
+    if target is None:
+        target = next(name for name in forecast.columns if name not in ("ds", "cutoff"))
     known = table[target].iloc[-last:]
     ax.plot(_plain(known.index), known.to_numpy(), color=INK)
     ahead = _plain(pd.Index(forecast["ds"]))
