@@ -279,6 +279,8 @@ class Framing:
         _, _, index = _read_table(table)
         _, freq = _read_times(index)
         steps = self.lead + self.horizon  # from the last row (step 0) to the last target
+        if len(index) == 0:
+            raise ValueError("The table has 0 rows, so nothing comes after its last row.")
         if freq is None:
             raise ValueError(
                 "One row does not tell how far apart the times are. Give a table of two rows or "
@@ -717,6 +719,8 @@ def _read_times(index: pd.Index) -> tuple[np.ndarray | None, Any]:
     """Whole steps of each row since the first (None: no gaps), and the step itself."""
     if isinstance(index, pd.RangeIndex) and index.step > 0:
         return None, index.step
+    if len(index) == 0:
+        return None, None
     if isinstance(index, pd.MultiIndex):
         raise ValueError(
             f"The index has {index.nlevels} levels ({list(index.names)}). Expected one time per "
