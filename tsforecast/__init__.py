@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's own messages: errors only
-logging.getLogger("tensorflow").setLevel(logging.ERROR)
+logging.getLogger("tensorflow").addFilter(lambda record: record.levelno >= logging.ERROR)
 
 _HOMES = {
     "models": ("build_model", "predict", "with_horizon"),

@@ -6,6 +6,7 @@ Used in every chapter; explained on the page "How to read the shape cards"
 
 import ast
 import inspect
+import math
 import textwrap
 from collections.abc import Callable
 from typing import Any
@@ -190,7 +191,7 @@ def plot_errors(by_step: pd.DataFrame, unit: str = "", ax: Any = None) -> Any:
 
 
 def shape_card(model: Any) -> pd.DataFrame:
-    """List what every layer of a model returns: its shape, what each axis is, its parameters.
+    """List what every layer of a model returns: its shape, its axes, and its trained parameters.
 
     Parameters
     ----------
@@ -220,7 +221,8 @@ def shape_card(model: Any) -> pd.DataFrame:
         axes = _axis_words(layer, words.get(id(read[0]), ()) if read else (), model)
         words[id(layer.output)] = axes
         shape = tuple(layer.output.shape[1:])
-        rows.append((_layer_name(layer), shape, " x ".join(axes), layer.count_params()))
+        trained = sum(math.prod(weight.shape) for weight in layer.trainable_weights)
+        rows.append((_layer_name(layer), shape, " x ".join(axes), trained))
     card = pd.DataFrame(rows, columns=["layer", "returns", "the axes are", "parameters"])
     return card.set_index("layer")
 
