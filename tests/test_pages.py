@@ -115,6 +115,7 @@ def test_every_label_that_a_page_links_to_exists(page):
     used = {
         match[-2] or match[-1] for match in re.findall(r"\{ref\}`(.*?<([\w-]+)>|([\w-]+))`", text)
     }
+    used |= set(re.findall(r":ref:`([\w-]+)`", text))
     used |= set(re.findall(r"^:link: ([\w-]+)$", text, re.MULTILINE))
     assert sorted(used - labels()) == []
 
@@ -151,6 +152,7 @@ def test_the_api_page_has_every_public_name():
     listed = set(re.findall(r"^\.\. auto\w+:: tsforecast\.([\w.]+)$", page, re.MULTILINE))
     assert set(tsf.__all__) - {"datasets"} <= listed
     assert {"datasets.toy", "datasets.vic_elec"} <= listed
+    assert page.count("*Taught in* :ref:") == len(listed)
 
 
 # --- facts that must stay true --------------------------------------------------------------------
