@@ -17,7 +17,7 @@ from tsforecast.framing import Framing, Windows
 if TYPE_CHECKING:
     from tsforecast.backtest import forecast_table, score, score_by_step
     from tsforecast.forecaster import forecast
-    from tsforecast.models import build_model, predict, with_horizon
+    from tsforecast.models import build_model, load_model, predict, with_horizon
     from tsforecast.plotting import (
         listing,
         plot_errors,
@@ -39,6 +39,7 @@ __all__ = [
     "forecast",
     "forecast_table",
     "listing",
+    "load_model",
     "plot_errors",
     "plot_forecast",
     "plot_history",
@@ -55,7 +56,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's own messages:
 logging.getLogger("tensorflow").addFilter(lambda record: record.levelno >= logging.ERROR)
 
 _HOMES = {
-    "models": ("build_model", "predict", "with_horizon"),
+    "models": ("build_model", "load_model", "predict", "with_horizon"),
     "training": ("adapt", "fit"),
     "forecaster": ("forecast",),
     "backtest": ("forecast_table", "score", "score_by_step"),

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from tsforecast.framing import Framing, Windows
+from tsforecast.framing import Framing, Windows, _check_whole_number
 from tsforecast.layers import (
     Adapted,
     AddCorrection,
@@ -221,8 +221,8 @@ def convlstm(
 
 
 def _steps_per_subsequence(lookback: int, subsequences: int) -> int:
-    if subsequences < 1 or lookback % subsequences:
-        counts = [n for n in range(1, lookback + 1) if lookback % n == 0]
+    counts = [n for n in range(1, lookback + 1) if lookback % n == 0]
+    if subsequences not in counts or not isinstance(subsequences, int):
         raise ValueError(
             f"A window of {lookback} steps cannot be cut into {subsequences} subsequences of equal "
             f"length. Choose subsequences from {counts}, or another lookback."
@@ -461,6 +461,7 @@ def build_model(
     decode = _choose("decoder", decoder, DECODERS)
     if scaling is None:
         scaling = "window" if framing.use_target_history else "standard"
+    _check_whole_number("units", units, 1)
     _check_model(framing, encode, options, scaling, skip, season)
 
     horizon, targets = framing.horizon, framing.n_targets
@@ -480,7 +481,7 @@ def build_model(
 
     history, future = scaled["X"], scaled.get("future")
     if "static" in scaled:  # one value per series, told to the encoder at every step
-        static = layers.RepeatVector(framing.lookback)(scaled["static"])
+        static = layers.RepeatVector(framing.lookback, name="every_step")(scaled["static"])
         history = layers.Concatenate()([history, static])  # (batch, lookback, inputs + static)
     sequences = {"return_sequences": True} if decode is attention else {}
     state = encode(history, units, activation=activation, **sequences, **options)
@@ -585,9 +586,10 @@ def with_horizon(model: keras.Model, horizon: int) -> keras.Model:
     >>> with_horizon(model, 5).output_shape
     (None, 5, 1)
     """
+    _check_whole_number("horizon", horizon, 1)
     tied = [layer for layer in model.layers if isinstance(layer, (layers.Reshape, LinearForecast))]
     tied = [layer for layer in tied if layer.output.shape[1:] == model.output.shape[1:]]
-    if tied or len(model.inputs) > 1:
+    if tied or "future" in [tensor.name for tensor in model.inputs]:
         raise ValueError(
             "This model's weights or inputs are made for its horizon of "
             f"{model.output_shape[1]} steps. Build it with decoder='autoregressive', without "
@@ -596,7 +598,7 @@ def with_horizon(model: keras.Model, horizon: int) -> keras.Model:
 
     def stretch(layer: Any) -> Any:
         config = layer.get_config()
-        if isinstance(layer, layers.RepeatVector):
+        if isinstance(layer, layers.RepeatVector) and layer.name != "every_step":
             config["n"] = horizon
         if "horizon" in config:
             config["horizon"] = horizon
@@ -605,6 +607,26 @@ def with_horizon(model: keras.Model, horizon: int) -> keras.Model:
     longer = keras.models.clone_model(model, clone_function=stretch)
     longer.set_weights(model.get_weights())
     return longer
+
+
+def load_model(path: Any) -> keras.Model:
+    """Load a model that was saved with ``model.save(path)``: the same forecasts, scaling included.
+
+    Parameters
+    ----------
+    path : str or path
+        Of the ``.keras`` file.
+
+    Returns
+    -------
+    keras.Model
+
+    Notes
+    -----
+    ``keras.models.load_model`` does the same, once this module is imported: the file names the
+    package's layers, and Keras must know them.
+    """
+    return keras.models.load_model(path)
 
 
 def predict(model: keras.Model, windows: Windows, batch_size: int = 1024) -> np.ndarray:
@@ -722,6 +744,14 @@ def check_shapes(model: keras.Model, framing: Framing) -> None:
             f"The model reads {sorted(shapes)}, and the windows have {sorted(extra)}. Build the "
             f"model from the framing of these windows: build_model(windows.framing, ...)."
         )
+    for role in extra - {"X"}:
+        names = getattr(framing, f"{role}_covariates")
+        if shapes[role][-1] != len(names):
+            raise ValueError(
+                f"The model reads {shapes[role][-1]} {role} covariates, and the windows have "
+                f"{len(names)} {list(names)}. Build the model from the framing of these windows: "
+                f"build_model(windows.framing, ...)."
+            )
 
 
 def is_adapted(model: keras.Model) -> bool:
