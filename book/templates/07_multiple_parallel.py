@@ -1,0 +1,36 @@
+"""Multiple parallel series: three series go in, the next value of each comes out.
+
+Prints the forecast of the row after the last: about 100, 105, 205."""
+
+import keras
+import numpy as np
+from keras import layers
+
+a = np.arange(10.0, 100.0, 10.0)  # 10, 20, ..., 90
+data = np.column_stack([a, a + 5, a + a + 5])  # (9 rows, 3 series)
+lookback, horizon = 3, 1  # rows that go in, rows that come out
+starts = range(len(data) - lookback - horizon + 1)  # where a window can start
+X = np.array([data[i : i + lookback] for i in starts])  # (6, 3, 3)
+y = np.array([data[i + lookback : i + lookback + horizon] for i in starts])  # (6, 1, 3)
+
+# Scaling: count from each window's last value, in units of the usual distance from it.
+last = X[:, -1:]  # (6, 1, 3)
+unit_X = np.sqrt(np.mean((X - last) ** 2, axis=(0, 1)))  # one per series
+unit_y = np.sqrt(np.mean((y - last) ** 2, axis=(0, 1)))
+
+keras.utils.set_random_seed(0)
+model = keras.Sequential([layers.Input(X.shape[1:])])  # (batch, 3, 3)
+model.add(layers.LSTM(100, return_sequences=True))  # every step, (batch, 3, 100)
+model.add(layers.LSTM(100))  # (batch, 100)
+model.add(layers.Dense(y[0].size))  # all numbers at once, (batch, 3)
+model.add(layers.Reshape(y.shape[1:]))  # (batch, 1, 3)
+model.compile(keras.optimizers.Adam(0.005), loss="mse", steps_per_execution=50)
+many = (400, 1, 1)  # 400 epochs as a single long one: faster on so few windows
+inputs, targets = np.tile((X - last) / unit_X, many), np.tile((y - last) / unit_y, many)
+model.fit(inputs, targets, batch_size=len(X), shuffle=False, verbose=0)
+
+window = data[None, -lookback:]  # the last rows, (1, 3, 3)
+forecast = data[-1] + unit_y * model.predict((window - data[-1]) / unit_X, verbose=0)
+print(forecast[0].round(1))  # a row per step ahead, a column per series
+# Your data: data = np.loadtxt("my.csv", delimiter=",", skiprows=1, usecols=[1, 2, 3])
+# With hundreds of rows: many = (20, 1, 1), and in fit batch_size=32, shuffle=True.
