@@ -7,12 +7,13 @@ and gives raw numbers, and there is nothing to invert by hand. Taught in the mul
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 from keras import layers, ops
 
+Tensor: TypeAlias = Any  # of Keras: a placeholder while a model is built, numbers when it runs
 Batches = Iterable[tuple[Any, np.ndarray]]  # pairs of (what the layer reads, y)
 
 
@@ -215,7 +216,7 @@ class LinearForecast(Adapted):
         self.bias = self.add_number((outputs,), "zeros", "bias")
 
     def measure(self, batches: Batches) -> None:
-        gram, cross, count = 0.0, 0.0, 0
+        gram, cross, count = np.zeros(()), np.zeros(()), 0
         for (x, base), y in batches:
             x = np.column_stack([_numpy(x), np.ones(len(y))]).astype(np.float64)
             rest = (y.astype(np.float64) - _numpy(base)).reshape(len(y), -1)

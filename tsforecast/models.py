@@ -23,13 +23,19 @@ from tsforecast.layers import (
     LinearForecast,
     Scaling,
     SeasonalValue,
+    Tensor,
     TrainingMean,
 )
 
 # --- encoders: history -> state -------------------------------------------------------------------
 
 
-def vanilla(x: Any, units: int, return_sequences: bool = False, activation: str = "tanh") -> Any:
+def vanilla(
+    x: Tensor,
+    units: int,
+    return_sequences: bool = False,
+    activation: str = "tanh",
+) -> Tensor:
     """One LSTM layer: what it holds after the last time step is the state.
 
     x : (batch, lookback, inputs)  ->  (batch, units)
@@ -64,7 +70,12 @@ def vanilla(x: Any, units: int, return_sequences: bool = False, activation: str 
     return lstm(x)  # (batch, units)
 
 
-def stacked(x: Any, units: int, return_sequences: bool = False, activation: str = "tanh") -> Any:
+def stacked(
+    x: Tensor,
+    units: int,
+    return_sequences: bool = False,
+    activation: str = "tanh",
+) -> Tensor:
     """Two LSTM layers: the second reads what the first says at every step.
 
     x : (batch, lookback, inputs)  ->  (batch, units)
@@ -83,8 +94,11 @@ def stacked(x: Any, units: int, return_sequences: bool = False, activation: str 
 
 
 def bidirectional(
-    x: Any, units: int, return_sequences: bool = False, activation: str = "tanh"
-) -> Any:
+    x: Tensor,
+    units: int,
+    return_sequences: bool = False,
+    activation: str = "tanh",
+) -> Tensor:
     """Two LSTM layers side by side: one reads the window forwards, the other backwards.
 
     x : (batch, lookback, inputs)  ->  (batch, 2 * units)
@@ -106,7 +120,7 @@ def bidirectional(
 
 
 def cnn(
-    x: Any,
+    x: Tensor,
     units: int,
     return_sequences: bool = False,
     activation: str = "tanh",
@@ -114,7 +128,7 @@ def cnn(
     filters: int = 64,
     kernel_size: int = 3,
     pool_size: int = 2,
-) -> Any:
+) -> Tensor:
     """A convolution reads each subsequence of the window, then an LSTM reads the subsequences.
 
     x : (batch, lookback, inputs)  ->  (batch, units)
@@ -149,7 +163,8 @@ def cnn(
     conv = layers.Conv1D(filters, kernel_size, padding="same", activation="relu")
     pool = layers.MaxPooling1D(pool_size, padding="same")
     lstm = layers.LSTM(units, activation=activation, return_sequences=return_sequences)
-    x = layers.Reshape((subsequences, steps, x.shape[2]))(x)  # (batch, subsequences, steps, inputs)
+    cut = layers.Reshape((subsequences, steps, x.shape[2]))
+    x = cut(x)  # (batch, subsequences, steps, inputs)
     x = each(conv)(x)  # (batch, subsequences, steps, filters)
     x = each(pool)(x)  # (batch, subsequences, steps / pool_size, filters)
     x = each(layers.Flatten())(x)  # (batch, subsequences, features)
@@ -157,14 +172,14 @@ def cnn(
 
 
 def convlstm(
-    x: Any,
+    x: Tensor,
     units: int,
     return_sequences: bool = False,
     activation: str = "tanh",
     subsequences: int = 2,
     kernel_size: int = 2,
     padding: str = "valid",
-) -> Any:
+) -> Tensor:
     """An LSTM whose products are convolutions: it reads a subsequence at every step.
 
     x : (batch, lookback, inputs)  ->  (batch, columns * units)
@@ -213,10 +228,12 @@ def convlstm(
         activation=activation,
         return_sequences=return_sequences,
     )
-    x = layers.Reshape((subsequences, steps, x.shape[2]))(x)  # (batch, subsequences, steps, inputs)
+    cut = layers.Reshape((subsequences, steps, x.shape[2]))
+    x = cut(x)  # (batch, subsequences, steps, inputs)
     x = lstm(x)  # (batch, columns, units)
     if return_sequences:
-        return layers.TimeDistributed(layers.Flatten())(x)  # (batch, subsequences, columns * units)
+        flat = layers.TimeDistributed(layers.Flatten())
+        return flat(x)  # (batch, subsequences, columns * units)
     return layers.Flatten()(x)  # (batch, columns * units)
 
 
@@ -234,13 +251,13 @@ def _steps_per_subsequence(lookback: int, subsequences: int) -> int:
 
 
 def vector(
-    state: Any,
+    state: Tensor,
     horizon: int,
     targets: int,
     units: int = 50,
     activation: str = "tanh",
-    future: Any = None,
-) -> Any:
+    future: Tensor | None = None,
+) -> Tensor:
     """All numbers of the forecast at once, from one Dense layer.
 
     state : (batch, units)  ->  (batch, horizon, targets)
@@ -268,13 +285,13 @@ def vector(
 
 
 def encoder_decoder(
-    state: Any,
+    state: Tensor,
     horizon: int,
     targets: int,
     units: int = 50,
     activation: str = "tanh",
-    future: Any = None,
-) -> Any:
+    future: Tensor | None = None,
+) -> Tensor:
     """A second LSTM writes the forecast step by step; it reads the state again at every step.
 
     state : (batch, units)  ->  (batch, horizon, targets)
@@ -308,13 +325,13 @@ def encoder_decoder(
 
 
 def autoregressive(
-    state: Any,
+    state: Tensor,
     horizon: int,
     targets: int,
     units: int = 50,
     activation: str = "tanh",
-    future: Any = None,
-) -> Any:
+    future: Tensor | None = None,
+) -> Tensor:
     """An LSTM that starts from the state and reads its own last forecast at every step.
 
     state : (batch, units)  ->  (batch, horizon, targets)
@@ -343,13 +360,13 @@ def autoregressive(
 
 
 def attention(
-    steps: Any,
+    steps: Tensor,
     horizon: int,
     targets: int,
     units: int = 50,
     activation: str = "tanh",
-    future: Any = None,
-) -> Any:
+    future: Tensor | None = None,
+) -> Tensor:
     """An encoder-decoder that looks back: each step of the forecast asks every encoder step.
 
     steps : (batch, steps, units)  ->  (batch, horizon, targets)
@@ -367,11 +384,12 @@ def attention(
     (None, 2, 3)
     """
     steps = layers.Dense(units)(steps)  # (batch, steps, units)
-    state = layers.Flatten()(layers.Cropping1D((steps.shape[1] - 1, 0))(steps))  # the last step
-    query = layers.RepeatVector(horizon)(state)  # (batch, horizon, units)
+    last = layers.Cropping1D((steps.shape[1] - 1, 0))(steps)  # (batch, 1, units)
+    query = layers.RepeatVector(horizon)(layers.Flatten()(last))  # (batch, horizon, units)
     if future is not None:
-        query = layers.Concatenate()([query, future])
-    query = layers.LSTM(units, activation=activation, return_sequences=True)(query)
+        query = layers.Concatenate()([query, future])  # (batch, horizon, units + future)
+    lstm = layers.LSTM(units, activation=activation, return_sequences=True)
+    query = lstm(query)  # (batch, horizon, units)
     found = layers.Attention()([query, steps])  # (batch, horizon, units)
     x = layers.Concatenate()([query, found])  # (batch, horizon, 2 * units)
     return layers.Dense(targets)(x)  # (batch, horizon, targets)
@@ -500,7 +518,7 @@ def _simple_forecast(
 ) -> Any:
     """What the network corrects, (batch, horizon, targets); None for no skip and no scaling."""
     horizon, targets = framing.horizon, framing.n_targets
-    if skip == "season":
+    if skip == "season" and season is not None:
         return SeasonalValue(season, horizon, targets, framing.lead, name="simple")(raw)
     if skip == "last" or scaling == "window":
         simple = LastValue(horizon, targets, name="simple")(raw)
@@ -721,7 +739,7 @@ class WindowBatches(keras.utils.PyDataset):
 def check_shapes(model: keras.Model, framing: Framing) -> None:
     """Raise a ValueError, in words, if the model was not built for this framing's shapes."""
     shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
-    expected = next(iter(shapes.values())) if len(shapes) == 1 else shapes.get("X")
+    expected = shapes["X"] if "X" in shapes else next(iter(shapes.values()))
     given = (framing.lookback, framing.n_inputs)
     if expected != given:
         raise ValueError(

@@ -25,7 +25,6 @@ STYLE: dict[str, Any] = {
     "axes.labelcolor": INK,
     "axes.titlelocation": "left",
     "axes.titlesize": 11,
-    "axes.prop_cycle": f"cycler('color', {[BLUE, ORANGE, GREEN, PURPLE, GREY]})",
     "font.size": 10,
     "lines.linewidth": 1.6,
     "legend.frameon": False,
@@ -43,10 +42,10 @@ def use_style() -> None:
     >>> use_style()
     """
     import matplotlib as mpl
+    from matplotlib.rcsetup import cycler
 
-    style = dict(STYLE)
-    style["axes.prop_cycle"] = mpl.cycler(color=[BLUE, ORANGE, GREEN, PURPLE, GREY])
-    mpl.rcParams.update(style)
+    colors = [BLUE, ORANGE, GREEN, PURPLE, GREY]
+    mpl.rcParams.update(STYLE | {"axes.prop_cycle": cycler(color=colors)})
 
 
 def plot_window(windows: Any, window: int = 0, ax: Any = None) -> Any:
