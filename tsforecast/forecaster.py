@@ -8,8 +8,9 @@ from typing import Any
 import keras
 import pandas as pd
 
-from tsforecast.framing import Framing, Table
+from tsforecast.framing import Framing
 from tsforecast.models import check_fitted, check_shapes
+from tsforecast.tables import Table, read_table
 
 
 def forecast(
@@ -51,24 +52,13 @@ def forecast(
     0   9       8  100.0
     """
     inputs = framing.last_window(table, future)
-    framing = framing.named(_column_names(table))
+    _, columns, index = read_table(table)
+    framing = framing.named(columns)
     check_shapes(model, framing)
     check_fitted(model)
     values = model.predict(inputs, verbose=0)[0]  # (horizon, targets)
     times = framing.target_times(table)
-    dated: dict[Any, Any] = {"ds": times, "cutoff": [_index(table)[-1]] * len(times)}
+    dated: dict[Any, Any] = {"ds": times, "cutoff": [index[-1]] * len(times)}
     for column, target in enumerate(framing.targets):
         dated[target] = values[:, column]
     return pd.DataFrame(dated)
-
-
-def _column_names(table: Table) -> list[Any]:
-    if isinstance(table, pd.DataFrame):
-        return list(table.columns)
-    if isinstance(table, pd.Series):
-        return [0 if table.name is None else table.name]
-    return list(range(table.shape[1] if table.ndim > 1 else 1))
-
-
-def _index(table: Table) -> pd.Index:
-    return pd.RangeIndex(len(table)) if not hasattr(table, "index") else table.index

@@ -6,10 +6,7 @@ chapters that follow it.
 
 from __future__ import annotations
 
-import difflib
 import itertools
-import numbers
-import warnings
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -20,7 +17,19 @@ import numpy as np
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
-Table: TypeAlias = "pd.DataFrame | pd.Series | np.ndarray"
+from tsforecast.tables import (
+    Table,
+    as_label,
+    check_constant,
+    check_finite,
+    check_order,
+    check_whole_number,
+    pick_columns,
+    read_table,
+    read_times,
+    take_columns,
+)
+
 Names: TypeAlias = "Hashable | Sequence[Hashable]"
 Inputs: TypeAlias = "np.ndarray | dict[str, np.ndarray]"
 
@@ -86,7 +95,7 @@ class Framing:
 
     def __post_init__(self) -> None:
         for name, least in (("lookback", 1), ("horizon", 1), ("lead", 0), ("stride", 1)):
-            _check_whole_number(name, getattr(self, name), least)
+            check_whole_number(name, getattr(self, name), least)
         for role in ("targets", "past_covariates", "future_covariates", "static_covariates"):
             object.__setattr__(self, role, _as_names(getattr(self, role)))
         self._check_roles()
@@ -172,17 +181,17 @@ class Framing:
         array([[40.],
                [50.]])
         """
-        values, columns, index = _read_table(table)
+        values, columns, index = read_table(table)
         framing = self.named(columns)
         if not framing.targets:
             raise ValueError(
                 f"The framing has no column to forecast: the table's columns are {columns}, and "
                 f"each has another role. Name one of them: targets=..."
             )
-        values, columns = _pick_columns(table, values, columns, framing)
-        _check_finite(values, columns, index, _used(framing))
-        _check_constant(values, columns, framing.static_covariates)
-        grid, freq = _read_times(index)
+        values, columns = pick_columns(table, values, columns, _used(framing))
+        check_finite(values, columns, index, _used(framing))
+        check_constant(values, columns, framing.static_covariates)
+        grid, freq = read_times(index)
         starts = _window_starts(framing, len(values), grid)
         return Windows(framing, values, tuple(columns), index, starts, grid, freq)
 
@@ -213,7 +222,7 @@ class Framing:
         >>> Framing(3).last_window(datasets.toy("univariate")).ravel()
         array([70., 80., 90.], dtype=float32)
         """
-        values, columns, index = _read_table(table)
+        values, columns, index = read_table(table)
         if len(values) < self.lookback:
             raise ValueError(
                 f"The table has {len(values)} rows and a forecast needs the last "
@@ -223,11 +232,11 @@ class Framing:
         known = (*framing.inputs, *framing.static_covariates)
         if isinstance(table, np.ndarray):
             _check_width(framing, columns)
-        values, columns = _pick_columns(table, values, columns, framing, known)
-        grid, _ = _read_times(index)
+        values, columns = pick_columns(table, values, columns, known)
+        grid, _ = read_times(index)
         first = len(values) - self.lookback
         values, index = values[first:], index[first:]
-        _check_finite(values, columns, index, known, first)
+        check_finite(values, columns, index, known, first)
         steps = np.diff(np.arange(len(index)) if grid is None else grid[-self.lookback :])
         if (steps > 1).any():
             row = int(np.argmax(steps > 1))
@@ -235,11 +244,11 @@ class Framing:
                 f"Rows are missing between {index[row]} and {index[row + 1]}, inside the last "
                 f"{self.lookback} rows that the forecast reads. Fill them, or shorten the lookback."
             )
-        arrays = {"X": _take(values, columns, framing.inputs)[None]}
+        arrays = {"X": take_columns(values, columns, framing.inputs)[None]}
         if framing.future_covariates:
             arrays["future"] = self._future_rows(future, table)[None]
         if framing.static_covariates:
-            arrays["static"] = _take(values[-1:], columns, framing.static_covariates)
+            arrays["static"] = take_columns(values[-1:], columns, framing.static_covariates)
         return arrays["X"] if len(arrays) == 1 else arrays
 
     def _future_rows(self, future: pd.DataFrame | None, table: Table) -> np.ndarray:
@@ -262,11 +271,11 @@ class Framing:
                 f"are missing). Its index must hold every time from {times[0]} to {times[-1]}."
             )
         future = future.loc[times]
-        _check_order(future.index)
-        values, columns, index = _read_table(future)
-        values, columns = _pick_columns(future, values, columns, self, names)
-        _check_finite(values, columns, index, names)
-        return _take(values, columns, names)
+        check_order(future.index)
+        values, columns, index = read_table(future)
+        values, columns = pick_columns(future, values, columns, names)
+        check_finite(values, columns, index, names)
+        return take_columns(values, columns, names)
 
     def target_times(self, table: Table) -> pd.Index:
         """The times that `last_window` leads to: those of the forecast beyond the last row.
@@ -276,8 +285,8 @@ class Framing:
         >>> Framing(3, horizon=2).target_times(np.arange(9.0)).tolist()
         [9, 10]
         """
-        _, _, index = _read_table(table)
-        _, freq = _read_times(index)
+        _, _, index = read_table(table)
+        _, freq = read_times(index)
         steps = self.lead + self.horizon  # from the last row (step 0) to the last target
         if len(index) == 0:
             raise ValueError("The table has 0 rows, so nothing comes after its last row.")
@@ -424,7 +433,7 @@ class Windows:
         >>> [y.shape for X, y in windows.batches(4)]
         [(4, 1, 1), (2, 1, 1)]
         """
-        _check_whole_number("batch_size", batch_size, 1)
+        check_whole_number("batch_size", batch_size, 1)
         order = np.random.default_rng(seed).permutation(len(self)) if shuffle else None
         for first in range(0, len(self), batch_size):
             stop = min(first + batch_size, len(self))
@@ -484,7 +493,7 @@ class Windows:
         >>> train.target_times(-1).tolist(), test.target_times(0).tolist()
         ([6, 7], [8, 9])
         """
-        borders = [self.index.searchsorted(_as_label(time, self.index)) for time in times]
+        borders = [self.index.searchsorted(as_label(time, self.index)) for time in times]
         if borders != sorted(borders):
             raise ValueError(f"The times {list(times)} are not in order. Give the earliest first.")
         edges = [0, *borders, len(self.index)]
@@ -584,228 +593,6 @@ class Windows:
         return plot_window(self, window, ax=ax)
 
 
-# --- reading a table ----------------------------------------------------------------------------
-
-
-def _read_table(table: Table) -> tuple[Any, list[Any], pd.Index]:
-    """Values (none where the columns differ in type), column names and times of a table."""
-    if isinstance(table, pd.Series):
-        table = table.to_frame(0 if table.name is None else table.name)
-    if isinstance(table, pd.DataFrame):
-        columns = list(table.columns)
-        repeated = table.columns[table.columns.duplicated()]
-        if len(repeated):
-            raise ValueError(
-                f"The table has more than one column named {repeated[0]!r}. Rename or drop one: "
-                f"table.columns = [...]."
-            )
-        same = len({*table.dtypes}) == 1 and isinstance(table.dtypes.iloc[0], np.dtype)
-        return (table.to_numpy() if same else np.empty((len(table), 0))), columns, table.index
-    values = np.asanyarray(table)
-    if values.dtype.kind not in "iufb":
-        raise ValueError(
-            f"Expected numbers, got an array of {values.dtype}. Give one row per time step and "
-            f"one number per column; turn text into numbers first."
-        )
-    if values.ndim == 1:
-        values = values[:, None]
-    if values.ndim != 2:
-        raise ValueError(
-            f"Expected a table of shape (rows, columns), got an array of shape {values.shape}. "
-            f"If it holds windows already, give the table they were cut from: framing cuts it. "
-            f"If its first axis counts series, frame each series by itself."
-        )
-    return values, list(range(values.shape[1])), pd.RangeIndex(len(values))
-
-
-def _pick_columns(
-    table: Table,
-    values: Any,
-    columns: list[Hashable],
-    framing: Framing,
-    names: Sequence[Hashable] | None = None,
-) -> tuple[np.ndarray, list[Hashable]]:
-    """The values to cut and the names of their columns; a copy only of a table of mixed types."""
-    names = _used(framing) if names is None else list(names)
-    for name in names:
-        if name not in columns:
-            close = difflib.get_close_matches(str(name), map(str, columns), 1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise ValueError(
-                f"The framing uses the column {name!r}, which is not in the table. "
-                f"The table's columns are: {', '.join(map(repr, columns))}.{hint}"
-            )
-    if values.shape[1] == len(columns) and values.dtype.kind in "iufb":
-        return values, columns
-    assert isinstance(table, (pd.DataFrame, pd.Series))
-    frame = table.to_frame() if isinstance(table, pd.Series) else table
-    for name in names:
-        _check_numeric(frame[name], name)
-    return frame[names].to_numpy(dtype=np.float64, na_value=np.nan), names
-
-
-def _check_numeric(column: pd.Series, name: Hashable) -> None:
-    if pd.api.types.is_datetime64_any_dtype(column):
-        raise ValueError(
-            f"Column {name!r} holds dates. Make it the index: table.set_index({name!r})."
-        )
-    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_complex_dtype(column):
-        known = column.dropna()
-        first = known.iloc[0] if len(known) else None
-        what = "text" if isinstance(first, str) else str(column.dtype)
-        raise ValueError(
-            f"Column {name!r} holds {what} (the first value is {first!r}), and a model reads "
-            f"numbers. Turn it into numbers with pd.to_numeric or pd.get_dummies, or leave it out "
-            f"by naming the columns to use: targets=[...]."
-        )
-
-
-def _check_width(framing: Framing, columns: list[Hashable]) -> None:
-    expected = max((*framing.inputs, *framing.static_covariates), default=0)
-    if isinstance(expected, int) and expected >= len(columns):
-        raise ValueError(
-            f"The framing reads {framing.n_inputs} columns ({list(framing.inputs)}) and the array "
-            f"has {len(columns)}. Give an array of shape (rows, columns) with all of them."
-        )
-
-
-def _check_finite(
-    values: np.ndarray,
-    columns: Sequence[Hashable],
-    index: pd.Index,
-    names: Sequence[Hashable],
-    first: int = 0,
-) -> None:
-    """`first` is the number of the first row in the table, for the message."""
-    if values.dtype.kind != "f":
-        return
-    for begin in range(0, len(values), 1 << 20):  # a block at a time: the table may be on disk
-        block = values[begin : begin + (1 << 20)]
-        if np.isfinite(block).all():
-            continue
-        for name in names:
-            bad = ~np.isfinite(block[:, columns.index(name)])
-            if bad.any():
-                row = begin + int(np.argmax(bad))
-                whole = ~np.isfinite(values[:, columns.index(name)])
-                missing = np.isnan(values[row, columns.index(name)])
-                advice = (
-                    "" if missing else "First table = table.replace([np.inf, -np.inf], np.nan). "
-                )
-                raise ValueError(
-                    f"Column {name!r} has {int(whole.sum())} missing or infinite values; the "
-                    f"first is {'missing' if missing else 'infinite'}, at {index[row]} (row "
-                    f"{first + row}). {advice}Fill them (table.interpolate()), "
-                    f"or drop the rows (table.dropna()): a gap in time is a wall that no window "
-                    f"crosses."
-                )
-
-
-def _check_constant(
-    values: np.ndarray, columns: Sequence[Hashable], names: Sequence[Hashable]
-) -> None:
-    for name in names:
-        column = values[:, columns.index(name)]
-        if (column != column[0]).any():
-            row = int(np.argmax(column != column[0]))
-            raise ValueError(
-                f"The static covariate {name!r} changes (from {column[0]} to {column[row]} in row "
-                f"{row}). A static covariate has one value per series; use past_covariates or "
-                f"future_covariates for a column that changes."
-            )
-
-
-def _read_times(index: pd.Index) -> tuple[np.ndarray | None, Any]:
-    """Whole steps of each row since the first (None: no gaps), and the step itself."""
-    if isinstance(index, pd.RangeIndex) and index.step > 0:
-        return None, index.step
-    if len(index) == 0:
-        return None, None
-    if isinstance(index, pd.MultiIndex):
-        raise ValueError(
-            f"The index has {index.nlevels} levels ({list(index.names)}). Expected one time per "
-            f"row: choose one series, for example table.loc['its name']."
-        )
-    if not isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)) and index.dtype.kind not in "iu":
-        raise ValueError(
-            f"The index holds {index.dtype} (the first is {index[0]!r}), not times. Turn text "
-            f"into times with table.index = pd.to_datetime(table.index), or number the rows with "
-            f"table.reset_index(drop=True)."
-        )
-    _check_order(index)
-    if len(index) < 2:
-        return None, index.freq if isinstance(index, pd.DatetimeIndex) else 1
-    if isinstance(index, pd.DatetimeIndex):
-        grid, freq = _read_dates(index)
-    elif isinstance(index, pd.PeriodIndex):
-        grid, least = _count_steps(index, index.asi8)
-        freq = least // getattr(index.freq, "n", 1)
-    else:
-        grid, freq = _count_steps(index, index.to_numpy(dtype=np.int64))
-    return (None if grid[-1] == len(grid) - 1 else grid), freq
-
-
-def _check_order(index: pd.Index) -> None:
-    if index.hasnans:
-        row = int(np.argmax(index.isna()))
-        raise ValueError(f"The time in row {row} is missing. Drop the row, or give it its time.")
-    if index.has_duplicates:
-        row = int(np.argmax(index.duplicated()))
-        raise ValueError(
-            f"The time {index[row]} appears more than once (again in row {row}). Keep one row per "
-            f"time: table[~table.index.duplicated()], or table.groupby(level=0).mean(). If each "
-            f"series has its own rows, choose one series first."
-        )
-    if not index.is_monotonic_increasing:
-        row = int(np.argmax(np.asarray(index[1:] < index[:-1]))) + 1
-        raise ValueError(
-            f"The times are not in order: row {row} ({index[row]}) is earlier than the row before "
-            f"it ({index[row - 1]}). Sort the table: table.sort_index()."
-        )
-
-
-def _read_dates(index: pd.DatetimeIndex) -> tuple[np.ndarray, Any]:
-    to_offset = pd.tseries.frequencies.to_offset
-    freq = index.freq or (_infer_freq(index) if len(index) > 2 else None)
-    if freq is not None:
-        return np.arange(len(index)), to_offset(freq)
-    for name in ("B", "D", "MS", "ME"):  # with gaps: first the steps of unequal length
-        dates = pd.date_range(index[0], index[-1], freq=name)
-        grid = dates.get_indexer(index)
-        steps = np.diff(grid)
-        if (grid < 0).any() or (steps % steps.min()).any():
-            continue
-        if name != "B" or (steps.min() == 1 and len(dates) < 2 * len(index)):
-            return grid // steps.min(), to_offset(name) * int(steps.min())
-    grid, _ = _count_steps(index, index.asi8)
-    row = int(np.argmax(np.diff(grid) == 1))
-    return grid, to_offset(index[row + 1] - index[row])
-
-
-def _infer_freq(index: pd.DatetimeIndex) -> Any:
-    with warnings.catch_warnings():  # pandas announces that it will return an offset
-        warnings.simplefilter("ignore")
-        return pd.infer_freq(index)
-
-
-def _count_steps(index: pd.Index, numbers: np.ndarray) -> tuple[np.ndarray, int]:
-    """Whole steps of each row since the first, and the step: the least that occurs."""
-    steps = np.diff(numbers)
-    least = int(steps.min())
-    if (steps % least).any():
-        _, kind = np.unique(steps, return_inverse=True)
-        odd = kind != np.bincount(kind).argmax()  # not as most
-        row, usual = int(np.argmax(odd)), int(np.argmin(odd))
-        raise ValueError(
-            f"The times are not evenly spaced: most rows are {index[usual + 1] - index[usual]} "
-            f"apart, but {index[row]} and {index[row + 1]} (rows {row} and {row + 1}) are "
-            f"{index[row + 1] - index[row]} apart. Bring the table to one spacing first, for "
-            f"example table.resample('h').mean(). Whole rows that are missing are fine: they "
-            f"become walls."
-        )
-    return (numbers - numbers[0]) // least, least
-
-
 def _window_starts(framing: Framing, rows: int, grid: np.ndarray | None) -> range | np.ndarray:
     """First rows of the windows, which never cross a gap."""
     borders = [] if grid is None else (np.flatnonzero(np.diff(grid) > 1) + 1).tolist()
@@ -835,13 +622,13 @@ def _window_starts(framing: Framing, rows: int, grid: np.ndarray | None) -> rang
     return np.concatenate([np.asarray(starts) for starts in stretches])
 
 
-# --- small pieces ---------------------------------------------------------------------------------
-
-
-def _check_whole_number(name: str, value: Any, least: int) -> None:
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or value < least:
-        raise ValueError(f"{name} must be a whole number, {least} or more; got {value!r}.")
+def _check_width(framing: Framing, columns: list[Hashable]) -> None:
+    expected = max((*framing.inputs, *framing.static_covariates), default=0)
+    if isinstance(expected, int) and expected >= len(columns):
+        raise ValueError(
+            f"The framing reads {framing.n_inputs} columns ({list(framing.inputs)}) and the array "
+            f"has {len(columns)}. Give an array of shape (rows, columns) with all of them."
+        )
 
 
 def _as_names(names: Any) -> tuple[Hashable, ...] | None:
@@ -855,11 +642,6 @@ def _as_names(names: Any) -> tuple[Hashable, ...] | None:
 def _used(framing: Framing) -> list[Hashable]:
     names = (*framing.inputs, *framing.targets, *framing.static_covariates)
     return list(dict.fromkeys(names))
-
-
-def _take(values: np.ndarray, columns: Sequence[Hashable], names: Sequence[Hashable]) -> np.ndarray:
-    chosen = [list(columns).index(name) for name in names]
-    return np.ascontiguousarray(values[:, chosen], dtype=np.float32)
 
 
 def _stretches(values: np.ndarray, length: int) -> np.ndarray:
@@ -881,27 +663,3 @@ def _rows(starts: range | np.ndarray, offset: int) -> slice | np.ndarray:
     if isinstance(starts, range):
         return slice(starts.start + offset, starts.stop + offset, starts.step)
     return starts + offset
-
-
-def _as_label(time: Any, index: pd.Index) -> Any:
-    """A border of `split` as a label of the index: text becomes a time in the index's zone."""
-    label: Any = None
-    number = isinstance(time, numbers.Real)
-    try:
-        if isinstance(index, pd.DatetimeIndex) and not number:
-            label = pd.Timestamp(time)
-            if label.tz is None and index.tz is not None:
-                label = label.tz_localize(index.tz)
-            label = None if index.tz is None and label.tz is not None else label
-        elif isinstance(index, pd.PeriodIndex) and not number:
-            label = pd.Period(time, freq=index.freqstr)
-        elif index.dtype.kind in "iu" and number:
-            label = time
-    except (TypeError, ValueError):
-        pass
-    if label is None or label is pd.NaT:
-        raise ValueError(
-            f"{time!r} is not a time of this table, which runs from {index[0]} to {index[-1]}. "
-            f"Give one like {index[len(index) // 2]!r}."
-        )
-    return label

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from tsforecast.framing import Framing, Windows, _check_whole_number
+from tsforecast.framing import Framing, Windows
 from tsforecast.layers import (
     Adapted,
     AddCorrection,
@@ -26,6 +26,7 @@ from tsforecast.layers import (
     Tensor,
     TrainingMean,
 )
+from tsforecast.tables import check_whole_number
 
 # --- encoders: history -> state -------------------------------------------------------------------
 
@@ -479,7 +480,7 @@ def build_model(
     decode = _choose("decoder", decoder, DECODERS)
     if scaling is None:
         scaling = "window" if framing.use_target_history else "standard"
-    _check_whole_number("units", units, 1)
+    check_whole_number("units", units, 1)
     _check_model(framing, encode, options, scaling, skip, season)
 
     horizon, targets = framing.horizon, framing.n_targets
@@ -604,7 +605,7 @@ def with_horizon(model: keras.Model, horizon: int) -> keras.Model:
     >>> with_horizon(model, 5).output_shape
     (None, 5, 1)
     """
-    _check_whole_number("horizon", horizon, 1)
+    check_whole_number("horizon", horizon, 1)
     tied = [layer for layer in model.layers if isinstance(layer, (layers.Reshape, LinearForecast))]
     tied = [layer for layer in tied if layer.output.shape[1:] == model.output.shape[1:]]
     if tied or "future" in [tensor.name for tensor in model.inputs]:

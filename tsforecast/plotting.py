@@ -283,7 +283,7 @@ def listing(function: Callable[..., Any]) -> Any:
     --------
     >>> from tsforecast.models import vanilla
     >>> print(listing(vanilla).data.splitlines()[1])
-    def vanilla(x: Any, units: int, return_sequences: bool = False, activation: str = "tanh") -> Any:
+    def vanilla(
     """
     from IPython.display import Markdown
 

@@ -8,9 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from tsforecast.framing import Windows, _check_whole_number
+from tsforecast.framing import Windows
 from tsforecast.layers import Adapted, AddCorrection, ScaledLoss
 from tsforecast.models import WindowBatches, check_shapes, is_adapted
+from tsforecast.tables import check_whole_number
 
 STEPS_PER_REPORT = 50  # training steps between two returns to Keras, where an epoch is shorter
 
@@ -92,8 +93,8 @@ def fit(
     >>> model.predict(framing.last_window(datasets.toy()), verbose=0).round().ravel().tolist()
     [100.0]
     """
-    _check_whole_number("epochs", epochs, 1)
-    _check_whole_number("batch_size", batch_size, 1)
+    check_whole_number("epochs", epochs, 1)
+    check_whole_number("batch_size", batch_size, 1)
     check_shapes(model, windows.framing)
     if validation is not None:
         check_shapes(model, validation.framing)
