@@ -1,0 +1,260 @@
+"""A table is read and checked: numbers, columns and times, before anything is cut from it.
+
+Used by `tsforecast.framing`; its messages are explained on the error page
+(`notebooks/errors.ipynb`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import numbers
+import warnings
+from collections.abc import Hashable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+Table: TypeAlias = "pd.DataFrame | pd.Series | np.ndarray"
+
+
+def check_whole_number(name: str, value: Any, least: int) -> None:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < least:
+        raise ValueError(f"{name} must be a whole number, {least} or more; got {value!r}.")
+
+
+def read_table(table: Table) -> tuple[Any, list[Any], pd.Index]:
+    """Values (none where the columns differ in type), column names and times of a table."""
+    if isinstance(table, pd.Series):
+        table = table.to_frame(0 if table.name is None else table.name)
+    if isinstance(table, pd.DataFrame):
+        columns = list(table.columns)
+        repeated = table.columns[table.columns.duplicated()]
+        if len(repeated):
+            raise ValueError(
+                f"The table has more than one column named {repeated[0]!r}. Rename or drop one: "
+                f"table.columns = [...]."
+            )
+        same = len({*table.dtypes}) == 1 and isinstance(table.dtypes.iloc[0], np.dtype)
+        return (table.to_numpy() if same else np.empty((len(table), 0))), columns, table.index
+    values = np.asanyarray(table)
+    if values.dtype.kind not in "iufb":
+        raise ValueError(
+            f"Expected numbers, got an array of {values.dtype}. Give one row per time step and "
+            f"one number per column; turn text into numbers first."
+        )
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim != 2:
+        raise ValueError(
+            f"Expected a table of shape (rows, columns), got an array of shape {values.shape}. "
+            f"If it holds windows already, give the table they were cut from: framing cuts it. "
+            f"If its first axis counts series, frame each series by itself."
+        )
+    return values, list(range(values.shape[1])), pd.RangeIndex(len(values))
+
+
+def pick_columns(
+    table: Table, values: Any, columns: list[Hashable], names: Sequence[Hashable]
+) -> tuple[np.ndarray, list[Hashable]]:
+    """The values to cut and the names of their columns; a copy only of a table of mixed types."""
+    for name in names:
+        if name not in columns:
+            close = difflib.get_close_matches(str(name), map(str, columns), 1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ValueError(
+                f"The framing uses the column {name!r}, which is not in the table. "
+                f"The table's columns are: {', '.join(map(repr, columns))}.{hint}"
+            )
+    if values.shape[1] == len(columns) and values.dtype.kind in "iufb":
+        return values, columns
+    assert isinstance(table, (pd.DataFrame, pd.Series))
+    frame = table.to_frame() if isinstance(table, pd.Series) else table
+    for name in names:
+        _check_numeric(frame[name], name)
+    return frame[list(names)].to_numpy(dtype=np.float64, na_value=np.nan), list(names)
+
+
+def _check_numeric(column: pd.Series, name: Hashable) -> None:
+    if pd.api.types.is_datetime64_any_dtype(column):
+        raise ValueError(
+            f"Column {name!r} holds dates. Make it the index: table.set_index({name!r})."
+        )
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_complex_dtype(column):
+        known = column.dropna()
+        first = known.iloc[0] if len(known) else None
+        what = "text" if isinstance(first, str) else str(column.dtype)
+        raise ValueError(
+            f"Column {name!r} holds {what} (the first value is {first!r}), and a model reads "
+            f"numbers. Turn it into numbers with pd.to_numeric or pd.get_dummies, or leave it out "
+            f"by naming the columns to use: targets=[...]."
+        )
+
+
+def check_finite(
+    values: np.ndarray,
+    columns: Sequence[Hashable],
+    index: pd.Index,
+    names: Sequence[Hashable],
+    first: int = 0,
+) -> None:
+    """`first` is the number of the first row in the table, for the message."""
+    if values.dtype.kind != "f":
+        return
+    for begin in range(0, len(values), 1 << 20):  # a block at a time: the table may be on disk
+        block = values[begin : begin + (1 << 20)]
+        if np.isfinite(block).all():
+            continue
+        for name in names:
+            bad = ~np.isfinite(block[:, columns.index(name)])
+            if bad.any():
+                row = begin + int(np.argmax(bad))
+                whole = ~np.isfinite(values[:, columns.index(name)])
+                missing = np.isnan(values[row, columns.index(name)])
+                advice = (
+                    "" if missing else "First table = table.replace([np.inf, -np.inf], np.nan). "
+                )
+                raise ValueError(
+                    f"Column {name!r} has {int(whole.sum())} missing or infinite values; the "
+                    f"first is {'missing' if missing else 'infinite'}, at {index[row]} (row "
+                    f"{first + row}). {advice}Fill them (table.interpolate()), "
+                    f"or drop the rows (table.dropna()): a gap in time is a wall that no window "
+                    f"crosses."
+                )
+
+
+def check_constant(
+    values: np.ndarray, columns: Sequence[Hashable], names: Sequence[Hashable]
+) -> None:
+    for name in names:
+        column = values[:, columns.index(name)]
+        if (column != column[0]).any():
+            row = int(np.argmax(column != column[0]))
+            raise ValueError(
+                f"The static covariate {name!r} changes (from {column[0]} to {column[row]} in row "
+                f"{row}). A static covariate has one value per series; use past_covariates or "
+                f"future_covariates for a column that changes."
+            )
+
+
+def read_times(index: pd.Index) -> tuple[np.ndarray | None, Any]:
+    """Whole steps of each row since the first (None: no gaps), and the step itself."""
+    if isinstance(index, pd.RangeIndex) and index.step > 0:
+        return None, index.step
+    if len(index) == 0:
+        return None, None
+    if isinstance(index, pd.MultiIndex):
+        raise ValueError(
+            f"The index has {index.nlevels} levels ({list(index.names)}). Expected one time per "
+            f"row: choose one series, for example table.loc['its name']."
+        )
+    if not isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)) and index.dtype.kind not in "iu":
+        raise ValueError(
+            f"The index holds {index.dtype} (the first is {index[0]!r}), not times. Turn text "
+            f"into times with table.index = pd.to_datetime(table.index), or number the rows with "
+            f"table.reset_index(drop=True)."
+        )
+    check_order(index)
+    if len(index) < 2:
+        return None, index.freq if isinstance(index, pd.DatetimeIndex) else 1
+    if isinstance(index, pd.DatetimeIndex):
+        grid, freq = _read_dates(index)
+    elif isinstance(index, pd.PeriodIndex):
+        grid, least = _count_steps(index, index.asi8)
+        freq = least // getattr(index.freq, "n", 1)
+    else:
+        grid, freq = _count_steps(index, index.to_numpy(dtype=np.int64))
+    return (None if grid[-1] == len(grid) - 1 else grid), freq
+
+
+def check_order(index: pd.Index) -> None:
+    if index.hasnans:
+        row = int(np.argmax(index.isna()))
+        raise ValueError(f"The time in row {row} is missing. Drop the row, or give it its time.")
+    if index.has_duplicates:
+        row = int(np.argmax(index.duplicated()))
+        raise ValueError(
+            f"The time {index[row]} appears more than once (again in row {row}). Keep one row per "
+            f"time: table[~table.index.duplicated()], or table.groupby(level=0).mean(). If each "
+            f"series has its own rows, choose one series first."
+        )
+    if not index.is_monotonic_increasing:
+        row = int(np.argmax(np.asarray(index[1:] < index[:-1]))) + 1
+        raise ValueError(
+            f"The times are not in order: row {row} ({index[row]}) is earlier than the row before "
+            f"it ({index[row - 1]}). Sort the table: table.sort_index()."
+        )
+
+
+def _read_dates(index: pd.DatetimeIndex) -> tuple[np.ndarray, Any]:
+    to_offset = pd.tseries.frequencies.to_offset
+    freq = index.freq or (_infer_freq(index) if len(index) > 2 else None)
+    if freq is not None:
+        return np.arange(len(index)), to_offset(freq)
+    for name in ("B", "D", "MS", "ME"):  # with gaps: first the steps of unequal length
+        dates = pd.date_range(index[0], index[-1], freq=name)
+        grid = dates.get_indexer(index)
+        steps = np.diff(grid)
+        if (grid < 0).any() or (steps % steps.min()).any():
+            continue
+        if name != "B" or (steps.min() == 1 and len(dates) < 2 * len(index)):
+            return grid // steps.min(), to_offset(name) * int(steps.min())
+    grid, _ = _count_steps(index, index.asi8)
+    row = int(np.argmax(np.diff(grid) == 1))
+    return grid, to_offset(index[row + 1] - index[row])
+
+
+def _infer_freq(index: pd.DatetimeIndex) -> Any:
+    with warnings.catch_warnings():  # pandas announces that it will return an offset
+        warnings.simplefilter("ignore")
+        return pd.infer_freq(index)
+
+
+def _count_steps(index: pd.Index, numbers: np.ndarray) -> tuple[np.ndarray, int]:
+    """Whole steps of each row since the first, and the step: the least that occurs."""
+    steps = np.diff(numbers)
+    least = int(steps.min())
+    if (steps % least).any():
+        _, kind = np.unique(steps, return_inverse=True)
+        odd = kind != np.bincount(kind).argmax()  # not as most
+        row, usual = int(np.argmax(odd)), int(np.argmin(odd))
+        raise ValueError(
+            f"The times are not evenly spaced: most rows are {index[usual + 1] - index[usual]} "
+            f"apart, but {index[row]} and {index[row + 1]} (rows {row} and {row + 1}) are "
+            f"{index[row + 1] - index[row]} apart. Bring the table to one spacing first, for "
+            f"example table.resample('h').mean(). Whole rows that are missing are fine: they "
+            f"become walls."
+        )
+    return (numbers - numbers[0]) // least, least
+
+
+def as_label(time: Any, index: pd.Index) -> Any:
+    """A border of `split` as a label of the index: text becomes a time in the index's zone."""
+    label: Any = None
+    number = isinstance(time, numbers.Real)
+    try:
+        if isinstance(index, pd.DatetimeIndex) and not number:
+            label = pd.Timestamp(time)
+            if label.tz is None and index.tz is not None:
+                label = label.tz_localize(index.tz)
+            label = None if index.tz is None and label.tz is not None else label
+        elif isinstance(index, pd.PeriodIndex) and not number:
+            label = pd.Period(time, freq=index.freqstr)
+        elif index.dtype.kind in "iu" and number:
+            label = time
+    except (TypeError, ValueError):
+        pass
+    if label is None or label is pd.NaT:
+        raise ValueError(
+            f"{time!r} is not a time of this table, which runs from {index[0]} to {index[-1]}. "
+            f"Give one like {index[len(index) // 2]!r}."
+        )
+    return label
+
+
+def take_columns(
+    values: np.ndarray, columns: Sequence[Hashable], names: Sequence[Hashable]
+) -> np.ndarray:
+    chosen = [list(columns).index(name) for name in names]
+    return np.ascontiguousarray(values[:, chosen], dtype=np.float32)
