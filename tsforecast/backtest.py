@@ -148,8 +148,8 @@ def score_by_step(forecasts: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> frame = pd.DataFrame({"unique_id": "a", "step": [1, 2, 1, 2], "y": 10.0,
-    ...                       "LSTM": [9.0, 7.0, 10.0, 8.0], "naive": 8.0})
+    >>> frame = pd.DataFrame({"unique_id": "a", "cutoff": [2, 2, 3, 3], "step": [1, 2, 1, 2],
+    ...                       "y": 10.0, "LSTM": [9.0, 7.0, 10.0, 8.0], "naive": 8.0})
     >>> score_by_step(frame)
           LSTM  naive
     step
@@ -161,6 +161,7 @@ def score_by_step(forecasts: pd.DataFrame) -> pd.DataFrame:
     names = _forecast_names(forecasts)
     parts = {}
     for target, frame in forecasts.groupby("unique_id", sort=False):
+        frame = frame[["step", "y", *names]]  # with its cutoffs, each would get a row of its own
         parts[target] = mae(frame, models=names, id_col="step").set_index("step")
     return next(iter(parts.values())) if len(parts) == 1 else pd.concat(parts, names=["unique_id"])
 

@@ -319,9 +319,8 @@ def encoder_decoder(
     x = layers.RepeatVector(horizon)(state)  # (batch, horizon, state)
     if future is not None:
         x = layers.Concatenate()([x, future])  # (batch, horizon, state + future)
-    x = layers.LSTM(units, activation=activation, return_sequences=True)(
-        x
-    )  # (batch, horizon, units)
+    lstm = layers.LSTM(units, activation=activation, return_sequences=True)
+    x = lstm(x)  # (batch, horizon, units)
     return layers.Dense(targets)(x)  # the same Dense at every step: (batch, horizon, targets)
 
 
