@@ -99,8 +99,11 @@ def fit(
     if validation is not None:
         check_shapes(model, validation.framing)
         _check_after(windows, validation)
-    if patience is not None and validation is None:
-        raise ValueError("patience=... watches the validation loss: give validation= as well.")
+    if patience is not None:
+        check_whole_number("patience", patience, 1)
+        if validation is None:
+            raise ValueError("patience=... watches the validation loss: give validation= as well.")
+    _check_training(loss, learning_rate)
 
     if seed is not None:
         _draw_weights(model, seed)
@@ -208,16 +211,30 @@ class _BestWeights(keras.callbacks.Callback):
             self.model.set_weights(self.weights)
 
 
+def _check_training(loss: Any, learning_rate: Any) -> None:
+    if not learning_rate > 0:
+        raise ValueError(f"learning_rate must be above 0; got {learning_rate!r}.")
+    try:
+        keras.losses.get(loss)
+    except ValueError:
+        raise ValueError(
+            f"There is no loss {loss!r}. Give the name of a Keras loss, such as 'mse' (mean squared "
+            f"error), 'mae' (mean absolute error) or 'huber'."
+        ) from None
+
+
 def _check_after(windows: Windows, validation: Windows) -> None:
-    if not windows.index.equals(validation.index):
+    last, first = windows.target_times(-1)[-1], validation.target_times(0)[0]
+    numbered = windows.index.dtype.kind in "iu"  # row numbers of another table say nothing
+    if windows.index.dtype != validation.index.dtype or (
+        numbered and not windows.index.equals(validation.index)
+    ):
         return
-    last = int(windows.target_rows[-1, -1])
-    first = int(validation.target_rows[0, 0])
     if first <= last:
         raise ValueError(
-            f"The validation targets begin at {validation.index[first]}, before the training "
-            f"targets end at {windows.index[last]}. Validate on what comes after the training "
-            f"part: train, validation = windows.split(time)."
+            f"The validation targets begin at {first}, before the training targets end at {last}. "
+            f"Validate on what comes after the training part: "
+            f"train, validation = windows.split(time)."
         )
 
 

@@ -1,0 +1,289 @@
+"""Scaling and simple forecasts against NumPy, on all training windows and on nothing else."""
+
+import itertools
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from tsforecast import Framing, build_model
+from tsforecast.layers import (
+    AddCorrection,
+    LastValue,
+    LinearForecast,
+    ScaledLoss,
+    Scaling,
+    SeasonalValue,
+    TrainingMean,
+)
+from tsforecast.models import SCALINGS, SKIPS
+from tsforecast.training import adapt
+
+
+def as_numpy(tensor):
+    return keras.ops.convert_to_numpy(tensor)
+
+
+def in_pieces(x, y, size=7):
+    """A training part as `adapt` reads it: a batch at a time."""
+    cut = range(0, len(y), size)
+    first = x if isinstance(x, (list, tuple)) else [x]
+    pairs = [([part[i : i + size] for part in first], y[i : i + size]) for i in cut]
+    return pairs if isinstance(x, (list, tuple)) else [(parts[0], y) for parts, y in pairs]
+
+
+def adapted(layer, x, y):
+    shape = [part.shape for part in x] if isinstance(x, list) else x.shape
+    layer.build(shape)
+    assert not layer.is_adapted
+    layer.adapt(in_pieces(x, y))
+    assert layer.is_adapted
+    return layer
+
+
+@pytest.fixture
+def x():
+    rng = np.random.default_rng(0)
+    sizes, levels = np.array([1.0, 1e-6, 1e6]), np.array([0.0, 5e-6, -1e7])
+    return (rng.normal(size=(40, 5, 3)) * sizes + levels).astype("float32")
+
+
+@pytest.fixture
+def y():
+    return np.random.default_rng(1).normal(size=(40, 2, 2)).cumsum(axis=0).astype("float32")
+
+
+# --- scaling --------------------------------------------------------------------------------------
+
+
+def test_standard_scaling(x, y):
+    scaling = adapted(Scaling(), x, y)
+    rows = x.astype(float).reshape(-1, 3)
+    np.testing.assert_allclose(as_numpy(scaling.center), rows.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(as_numpy(scaling.scale), rows.std(axis=0), rtol=1e-5)
+    scaled = as_numpy(scaling(x)).reshape(-1, 3)
+    np.testing.assert_allclose(scaled[:, :2].mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(scaled[:, :2].std(axis=0), 1, rtol=1e-3)
+
+
+@pytest.mark.parametrize("relative", [1, 2, 3])
+def test_scaling_relative_to_the_windows_last_value(x, y, relative):
+    scaling = adapted(Scaling(relative), x, y)
+    steps = x.astype(float)
+    steps[:, :, :relative] -= steps[:, -1:, :relative]
+    rows = steps.reshape(-1, 3)
+    center = rows.mean(axis=0)
+    center[:relative] = 0  # relative to the last value, not to a mean
+    spread = np.sqrt(((rows - center) ** 2).mean(axis=0))
+    np.testing.assert_allclose(as_numpy(scaling.center), center, rtol=1e-6)
+    np.testing.assert_allclose(as_numpy(scaling.scale), spread, rtol=1e-4)
+    scaled = as_numpy(scaling(x))
+    np.testing.assert_array_equal(scaled[:, -1, :relative], 0)
+    moved = x[:, :, :1] + np.float32(8)  # a level that no training window had
+    np.testing.assert_allclose(
+        as_numpy(scaling(np.concatenate([moved, x[:, :, 1:]], axis=2)))[:, :, 0],
+        scaled[:, :, 0],
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("relative", [0, 1])
+@pytest.mark.parametrize("value", [0.0, 3.0, 0.1, 1e-20, 1e20])
+def test_a_column_that_never_changes_is_divided_by_1(value, relative):
+    x = np.full((20, 4, 1), value, dtype="float32")
+    scaling = adapted(Scaling(relative), x, x)
+    assert as_numpy(scaling.scale).tolist() == [1.0]
+    np.testing.assert_array_equal(as_numpy(scaling(x)), 0)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-12, 1e12, 1e30])
+@pytest.mark.parametrize("relative", [0, 1])
+def test_huge_and_tiny_numbers(size, relative):
+    x = (np.random.default_rng(0).normal(size=(50, 4, 1)) * size).astype("float32")
+    scaled = as_numpy(adapted(Scaling(relative), x, x)(x))
+    assert np.isfinite(scaled).all()
+    assert 0.3 < scaled.std() < 3
+
+
+def test_the_batch_size_of_adapt_does_not_matter(x, y):
+    one, two = Scaling(1), Scaling(1)
+    for layer, size in ((one, 3), (two, 40)):
+        layer.build(x.shape)
+        layer.adapt(in_pieces(x, y, size))
+    for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+# --- simple forecasts -----------------------------------------------------------------------------
+
+
+def test_last_value(x):
+    forecast = as_numpy(LastValue(horizon=3, targets=2)(x))
+    np.testing.assert_array_equal(forecast, np.stack([x[:, -1, :2]] * 3, axis=1))
+
+
+@pytest.mark.parametrize(("season", "lead"), [*itertools.product([1, 2, 3, 5], [1, 2, 4])])
+def test_seasonal_value(x, season, lead):
+    horizon = 7
+    forecast = as_numpy(SeasonalValue(season, horizon, 2, lead)(x))
+    for step in range(horizon):
+        row = 4 + lead + step  # of the step forecast, counted from the window's first row
+        while row > 4:
+            row -= season
+        np.testing.assert_array_equal(forecast[:, step], x[:, row, :2])
+
+
+def test_training_mean(x, y):
+    mean = adapted(TrainingMean(2, 2), x, y)
+    expected = np.broadcast_to(y.astype(float).mean(axis=(0, 1)), (5, 2, 2))
+    np.testing.assert_allclose(as_numpy(mean(x[:5])), expected, rtol=1e-6)
+
+
+def test_linear_forecast_is_least_squares(y):
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(40, 6)).astype("float32")
+    base = rng.normal(size=y.shape).astype("float32")
+    linear = adapted(LinearForecast(2, 2), [features, base], y)
+    design = np.column_stack([features, np.ones(40)]).astype(float)
+    rule, *_ = np.linalg.lstsq(design, (y - base).reshape(40, -1).astype(float), rcond=None)
+    expected = base + (design @ rule).reshape(y.shape)
+    np.testing.assert_allclose(as_numpy(linear([features, base])), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_linear_forecast_with_columns_that_say_the_same_twice(y):
+    feature = np.random.default_rng(0).normal(size=(40, 1)).astype("float32")
+    features = np.concatenate([feature, feature, np.zeros_like(feature)], axis=1)
+    answer = (3 * feature[:, :, None] + 1).astype("float32")
+    linear = adapted(LinearForecast(1, 1), [features, np.zeros_like(answer)], answer)
+    forecast = as_numpy(linear([features, np.zeros_like(answer)]))
+    np.testing.assert_allclose(forecast, answer, rtol=1e-4)
+    assert np.abs(as_numpy(linear.kernel)).max() < 4
+
+
+def test_a_correction_counts_in_typical_errors_of_the_simple_forecast(y):
+    simple = np.random.default_rng(0).normal(size=y.shape).astype("float32")
+    correction = np.random.default_rng(1).normal(size=y.shape).astype("float32")
+    add = adapted(AddCorrection(), [correction, simple], y)
+    error = np.sqrt(((y - simple).astype(float) ** 2).mean(axis=(0, 1)))
+    np.testing.assert_allclose(as_numpy(add.scale), error, rtol=1e-6)
+    expected = simple + correction * error
+    np.testing.assert_allclose(as_numpy(add([correction, simple])), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("level", [0.0, 7.0, 1e-20, 1e20])
+def test_an_exact_simple_forecast_leaves_a_small_correction(level):
+    y = np.full((9, 1, 1), level, dtype="float32")
+    scale = as_numpy(adapted(AddCorrection(), [y, y], y).scale)
+    assert np.isfinite(scale).all()
+    assert 0 < scale[0] <= max(1.001e-3 * level, 1e-30)
+
+
+@pytest.mark.parametrize(
+    ("loss", "measure"), [("mse", np.square), ("mae", np.abs), ("huber", None)]
+)
+def test_the_loss_counts_in_scaled_units(y, loss, measure):
+    forecast = np.random.default_rng(2).normal(size=y.shape).astype("float32")
+    scale = [2.0, 500.0]
+    value = float(as_numpy(ScaledLoss(loss, scale)(y, forecast)))
+    errors = (forecast - y) / scale
+    if measure is None:
+        small = np.abs(errors) <= 1
+        expected = np.where(small, errors**2 / 2, np.abs(errors) - 0.5).mean()
+    else:
+        expected = measure(errors).mean()
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+
+
+LAYERS = [
+    Scaling(relative=2, name="a"),
+    LastValue(3, 2, name="b"),
+    SeasonalValue(4, 3, 2, lead=5, name="c"),
+    TrainingMean(3, 2, name="d"),
+    LinearForecast(3, 2, name="e"),
+    AddCorrection(name="f"),
+    ScaledLoss("mae", [1.0, 2.0]),
+]
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
+def test_layers_come_back_from_their_configuration(layer):
+    again = type(layer).from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+    kept = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert type(kept) is type(layer)
+
+
+# --- what `adapt` measures on a model -------------------------------------------------------------
+
+
+def make_table(rows=60):
+    rng = np.random.default_rng(3)
+    a, b = 50 + rng.normal(size=rows).cumsum(), 1e4 * rng.normal(size=rows) + 1e5
+    return pd.DataFrame({"a": a, "b": b, "c": rng.normal(size=rows), "s": 2.5})
+
+
+FRAMING = {
+    "targets": ["a", "b"],
+    "future_covariates": "c",
+    "static_covariates": "s",
+    "horizon": 2,
+}
+
+
+def test_adapt_measures_all_training_windows_and_only_those():
+    table = make_table()
+    train, _ = Framing(4, **FRAMING).windows(table).split(40)
+    model = build_model(train.framing, units=2, scaling="standard", skip="linear")
+    adapt(model, train, batch_size=7)
+    inputs, y = train.arrays()
+    X = inputs["X"].astype(float).reshape(-1, 3)
+    named = {layer.name: layer for layer in model.layers}
+    np.testing.assert_allclose(as_numpy(named["scaling"].center), X.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(as_numpy(named["scaling"].scale), X.std(axis=0), rtol=1e-5)
+    future = inputs["future"].astype(float)
+    np.testing.assert_allclose(as_numpy(named["scaling_future"].center), future.mean(), rtol=1e-4)
+    np.testing.assert_allclose(as_numpy(named["scaling_future"].scale), future.std(), rtol=1e-5)
+    assert as_numpy(named["scaling_static"].center).tolist() == [2.5]
+    assert as_numpy(named["scaling_static"].scale).tolist() == [1.0]
+    np.testing.assert_allclose(as_numpy(named["simple"].mean), y.mean(axis=(0, 1)), rtol=1e-5)
+
+    scaled = (inputs["X"] - X.mean(axis=0)) / X.std(axis=0)
+    ahead = (inputs["future"] - future.mean()) / future.std()
+    features = [part.reshape(len(y), -1) for part in (scaled, ahead)]
+    design = np.column_stack([*features, np.ones(len(y))])
+    rule, *_ = np.linalg.lstsq(design, y.reshape(len(y), -1).astype(float), rcond=None)
+    fitted = (design @ rule).reshape(y.shape)
+    error = np.sqrt(((y - fitted) ** 2).mean(axis=(0, 1)))
+    np.testing.assert_allclose(as_numpy(named["forecast"].scale), error, rtol=1e-2)
+
+
+@pytest.mark.parametrize(("scaling", "skip"), [*itertools.product(SCALINGS, SKIPS)])
+def test_rows_after_the_training_part_are_not_in_the_scaling(scaling, skip):
+    weights = []
+    for spoil in (False, True):
+        table = make_table()
+        if spoil:
+            table.iloc[40:, :3] = 1e6
+        train, _ = Framing(4, **FRAMING).windows(table).split(40)
+        keras.utils.set_random_seed(0)
+        model = build_model(train.framing, units=2, scaling=scaling, skip=skip, season=4)
+        adapt(model, train)
+        weights.append(model.get_weights())
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_last_training_row_is_in_the_scaling():
+    """The test above can fail: a row before the border does change what is measured."""
+    weights = []
+    for spoil in (False, True):
+        table = make_table()
+        if spoil:
+            table.iloc[39, :3] = 1e6
+        train, _ = Framing(4, **FRAMING).windows(table).split(40)
+        keras.utils.set_random_seed(0)
+        model = build_model(train.framing, units=2)
+        adapt(model, train)
+        weights.append(model.get_weights())
+    assert any(not np.array_equal(a, b) for a, b in zip(*weights, strict=True))
