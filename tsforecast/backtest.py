@@ -13,6 +13,7 @@ import pandas as pd
 
 from tsforecast.framing import Windows
 from tsforecast.models import predict
+from tsforecast.tables import check_whole_number
 
 
 def forecast_table(
@@ -57,9 +58,11 @@ def forecast_table(
     """
     models = {"LSTM": models} if isinstance(models, keras.Model) else dict(models)
     forecasts = {name: predict(model, windows) for name, model in models.items()}
-    forecasts["naive"] = _naive(windows, 1)
+    simple = {"naive": _naive(windows, 1)}
     if season is not None:
-        forecasts["seasonal naive"] = _naive(windows, season)
+        check_whole_number("season", season, 1)
+        simple["seasonal naive"] = _naive(windows, season)
+    forecasts |= simple
     framing, rows = windows.framing, windows.target_rows  # rows: (samples, horizon)
     y = _target_values(windows)[rows]  # (samples, horizon, targets)
     parts = []
@@ -73,7 +76,7 @@ def forecast_table(
         }
         frame |= {name: values[:, :, column].ravel() for name, values in forecasts.items()}
         parts.append(pd.DataFrame(frame))
-    table = pd.concat(parts, ignore_index=True).dropna(ignore_index=True)
+    table = pd.concat(parts, ignore_index=True).dropna(subset=[*simple], ignore_index=True)
     if table.empty:
         raise ValueError(
             f"No window has a value {season} steps before its targets, so there is no seasonal "
