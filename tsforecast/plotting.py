@@ -75,16 +75,17 @@ def plot_window(windows: Any, window: int = 0, ax: Any = None) -> Any:
     shown = slice(before, min(len(index), start + framing.span + framing.lookback))
     times = _plain(index)
     names = list(dict.fromkeys([*framing.inputs, *framing.targets]))
+    size = 5 if framing.span <= 100 else 2  # dots of a long window would run together
     into, out = windows.input_times(window), windows.target_times(window)
     for name in names:
         values = windows.values[:, windows.columns.index(name)]
         ax.plot(times[shown], values[shown], color=GREY, linewidth=0.8, zorder=1)
         if name in framing.inputs:
             rows = slice(start, start + framing.lookback)
-            ax.plot(times[rows], values[rows], "o-", color=BLUE, markersize=5, zorder=2)
+            ax.plot(times[rows], values[rows], "o-", color=BLUE, markersize=size, zorder=2)
         if name in framing.targets:
             rows = slice(windows.target_rows[window, 0], windows.target_rows[window, -1] + 1)
-            ax.plot(times[rows], values[rows], "s-", color=ORANGE, markersize=6, zorder=3)
+            ax.plot(times[rows], values[rows], "s-", color=ORANGE, markersize=size + 1, zorder=3)
         ax.annotate(f" {name}", (times[shown][-1], values[shown][-1]), color=INK, va="center")
     ax.axvline(times[start + framing.lookback - 1], color=INK, linewidth=0.8, linestyle=":")
     ax.set_title(
@@ -130,7 +131,7 @@ def plot_forecast(
     table : pandas.DataFrame
         What is known.
     forecast : pandas.DataFrame
-        From `tsforecast.forecast`, or the rows of one cutoff of `forecast_table`.
+        From `tsforecast.forecast`.
     target : column name, optional
         By default the forecast's first target.
     last : int
@@ -179,10 +180,8 @@ def plot_errors(by_step: pd.DataFrame, unit: str = "", ax: Any = None) -> Any:
     colors = [BLUE, GREEN, PURPLE, ORANGE]
     for number, name in enumerate(by_step.columns):
         color = GREY if name == "naive" else INK if name == "seasonal naive" else colors[number % 4]
-        ax.plot(by_step.index, by_step[name], color=color)
-        ax.annotate(
-            f" {name}", (by_step.index[-1], by_step[name].iloc[-1]), color=color, va="center"
-        )
+        ax.plot(by_step.index, by_step[name], color=color, label=name)
+    ax.legend()
     ax.set_xlabel("steps ahead")
     ax.set_ylabel(f"mean absolute error{f' ({unit})' if unit else ''}")
     ax.set_ylim(bottom=0)
@@ -217,7 +216,10 @@ def shape_card(model: Any) -> pd.DataFrame:
     rows = []
     for layer in model.layers:
         read = layer.input if isinstance(layer.input, (list, tuple)) else [layer.input]
-        axes = _axis_words(layer, words.get(id(read[0]), ()) if read else (), model)
+        before = [words[id(tensor)] for tensor in read if id(tensor) in words]
+        axes = _axis_words(layer, before[0] if before else (), model)
+        if _layer_name(layer) == "Concatenate":
+            axes = (*axes[:-1], " + ".join(names[-1] for names in before))
         words[id(layer.output)] = axes
         shape = tuple(layer.output.shape[1:])
         trained = sum(math.prod(weight.shape) for weight in layer.trainable_weights)
@@ -246,8 +248,13 @@ def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, .
         return ("horizon", "future")
     if kind == "static":
         return ("static",)
-    if kind == "RepeatVector":
-        return ("horizon", before[-1] if before else "units")
+    if kind == "RepeatVector":  # a static covariate is told to the encoder at every step
+        steps = "lookback" if layer.name == "every_step" else "horizon"
+        return (steps, before[-1] if before else "units")
+    if kind == "Cropping1D":
+        return ("last step", *before[1:])
+    if kind == "RNN":
+        return ("horizon", "targets")
     if kind == "Reshape":
         return ("subsequences", "steps", "inputs") if rank == 3 else ("horizon", "targets")
     if kind == "TimeDistributed(Conv1D)":
@@ -256,7 +263,7 @@ def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, .
         return ("subsequences", "pooled steps", "filters")
     if kind == "ConvLSTM1D":
         return ("columns", "units") if rank == 2 else ("subsequences", "columns", "units")
-    if "LSTM" in kind or kind == "RNN":
+    if "LSTM" in kind:
         width = "2 * units" if kind.startswith("Bidirectional") else "units"
         return (width,) if rank == 1 else (time, width)
     if kind == "Dense":
