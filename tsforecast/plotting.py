@@ -242,7 +242,7 @@ def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, .
     time = before[0] if len(before) > 1 else "horizon"
     if layer.output is model.output or kind in ("LastValue", "SeasonalValue", "TrainingMean"):
         return ("horizon", "targets")
-    if kind in ("X", "Scaling") and rank == 2:
+    if kind in ("X", "Scaling"):
         return before or ("lookback", "inputs")
     if kind == "future":
         return ("horizon", "future")
@@ -256,7 +256,7 @@ def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, .
     if kind == "RNN":
         return ("horizon", "targets")
     if kind == "Reshape":
-        return ("subsequences", "steps", "inputs") if rank == 3 else ("horizon", "targets")
+        return ("subsequences", "steps", before[-1]) if rank == 3 else ("horizon", "targets")
     if kind == "TimeDistributed(Conv1D)":
         return ("subsequences", "steps", "filters")
     if kind == "TimeDistributed(MaxPooling1D)":

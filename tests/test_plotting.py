@@ -1,0 +1,230 @@
+"""Figures show the numbers they are given, and shape cards say what is true."""
+
+import itertools
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from tsforecast import (
+    Framing,
+    adapt,
+    build_model,
+    datasets,
+    fit,
+    forecast,
+    forecast_table,
+    listing,
+    models,
+    plot_errors,
+    plot_forecast,
+    plot_history,
+    plot_window,
+    score_by_step,
+    shape_card,
+    use_style,
+)
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+def lines(ax, marker):
+    return [line for line in ax.lines if line.get_marker() == marker]
+
+
+def make_table(rows=30, index=None):
+    rng = np.random.default_rng(0)
+    values = {name: rng.normal(50, 5, rows).cumsum() for name in "abcde"} | {"s": 2.0}
+    index = pd.date_range("2024-03-30", periods=rows, freq="h") if index is None else index
+    return pd.DataFrame(values, index=index)
+
+
+# --- windows --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [0, 4, -1])
+@pytest.mark.parametrize("lead", [0, 1, 3])
+def test_plot_window_draws_what_goes_in_and_out(lead, number):
+    roles = {"targets": "a", "past_covariates": ["b", "c"], "use_target_history": False}
+    windows = Framing(4, horizon=2, lead=lead, **roles).windows(make_table())
+    ax = windows.plot(number)
+    X, y = windows[number]
+    dots = [line.get_ydata() for line in lines(ax, "o")]
+    np.testing.assert_array_equal(np.transpose(dots), X)
+    (squares,) = lines(ax, "s")
+    np.testing.assert_array_equal(squares.get_ydata(), y[:, 0])
+    times = squares.get_xdata()
+    assert list(times) == list(windows.target_times(number).to_numpy())
+    cutoff = next(line for line in ax.lines if line.get_linestyle() == ":")
+    assert cutoff.get_xdata()[0] == windows.cutoffs[number].to_numpy()
+    assert f"window {number % len(windows)} of {len(windows)}" in ax.get_title()
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.RangeIndex(30),
+        pd.period_range("2024-01", periods=30, freq="M"),
+        pd.date_range("2024-03-30", periods=30, freq="h", tz="Europe/Berlin"),
+        pd.Index([*range(15), *range(40, 55)]),
+    ],
+    ids=["numbers", "periods", "zone", "gap"],
+)
+def test_plot_window_of_every_kind_of_time(index):
+    windows = Framing(4, targets="a").windows(make_table(index=index))
+    fig, ax = plt.subplots()
+    assert plot_window(windows, 3, ax=ax) is ax
+    assert len(lines(ax, "s")) == 1
+    fig.canvas.draw()
+
+
+# --- training, forecast, errors -------------------------------------------------------------------
+
+
+def test_plot_history():
+    table = make_table()
+    train, validation = Framing(4, targets="a").windows(table).split(table.index[20])
+    model = build_model(train.framing, units=2)
+    history = fit(model, train, epochs=3, validation=validation, seed=0)
+    ax = plot_history(history)
+    drawn = [list(line.get_ydata()) for line in ax.lines]
+    assert drawn == [history.history["loss"], history.history["val_loss"]]
+    assert list(ax.lines[0].get_xdata()) == history.epoch
+    assert {text.get_text().strip() for text in ax.texts} == {"training", "validation"}
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "loss")
+
+
+@pytest.mark.parametrize("target", [None, "b"])
+def test_plot_forecast(target):
+    table = make_table()
+    framing = Framing(4, horizon=3, targets=["a", "b"])
+    model = build_model(framing, units=2)
+    adapt(model, framing.windows(table))
+    result = forecast(model, framing, table)
+    ax = plot_forecast(table, result, target=target, last=10)
+    column = target or "a"
+    known, ahead = ax.lines[0], lines(ax, ".")[0]
+    np.testing.assert_array_equal(known.get_ydata(), table[column].iloc[-10:])
+    np.testing.assert_array_equal(ahead.get_ydata(), result[column])
+    assert list(ahead.get_xdata()) == list(result["ds"].to_numpy())
+    joined = ax.lines[1]
+    assert joined.get_ydata()[0] == table[column].iloc[-1]
+    assert ax.get_ylabel() == column
+    ax.figure.canvas.draw()
+
+
+def test_plot_errors():
+    table = make_table()
+    windows = Framing(4, horizon=3, targets="a").windows(table)
+    model = build_model(windows.framing, units=2)
+    adapt(model, windows)
+    by_step = score_by_step(forecast_table(model, windows, season=3))
+    ax = plot_errors(by_step, unit="MW")
+    for line, name in zip(ax.lines, by_step.columns, strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), by_step[name])
+        np.testing.assert_array_equal(line.get_xdata(), [1, 2, 3])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == list(by_step.columns)
+    assert ax.get_ylabel() == "mean absolute error (MW)"
+    colors = [line.get_color() for line in ax.lines]
+    assert len(set(colors)) == len(colors)
+
+
+def test_the_style_is_valid():
+    before = plt.rcParams.copy()
+    use_style()
+    assert not plt.rcParams["axes.spines.top"]
+    plt.rcParams.update(before)
+
+
+# --- shape cards and listings ---------------------------------------------------------------------
+
+SIZES = {  # no two alike, so that a wrong word shows
+    "lookback": 12,
+    "inputs": 9,
+    "horizon": 5,
+    "targets": 6,
+    "units": 13,
+    "2 * units": 26,
+    "subsequences": 3,
+    "steps": 4,
+    "pooled steps": 2,
+    "filters": 7,
+    "future": 1,
+    "static": 2,
+    "last step": 1,
+}
+WIDE = Framing(
+    12,
+    horizon=5,
+    targets=list("abcdef"),
+    past_covariates=["p", "q"],
+    future_covariates="g",
+    static_covariates=["s", "t"],
+)
+PLAIN = Framing(12, horizon=5, targets=list("abcdef"), past_covariates=["p", "q", "r"])
+
+
+@pytest.mark.parametrize("framing", [WIDE, PLAIN], ids=["all roles", "no future"])
+@pytest.mark.parametrize("decoder", models.DECODERS)
+@pytest.mark.parametrize("encoder", models.ENCODERS)
+def test_shape_cards_say_what_is_true(encoder, decoder, framing):
+    options = {"cnn": {"subsequences": 3, "filters": 7}, "convlstm": {"subsequences": 3}}
+    for skip in ("none", "linear"):
+        model = build_model(
+            framing,
+            encoder=encoder,
+            decoder=decoder,
+            units=13,
+            skip=skip,
+            **options.get(encoder, {}),
+        )
+        card = shape_card(model)
+        assert len(card) == len(model.layers)
+        trained = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+        assert card["parameters"].sum() == trained
+        last = card.iloc[-1]
+        assert (last["returns"], last["the axes are"]) == ((5, 6), "horizon x targets")
+        for name, row in card.iterrows():
+            words = row["the axes are"].split(" x ")
+            assert len(words) == len(row["returns"]), (name, row)
+            for word, size in zip(words, row["returns"], strict=True):
+                sizes = [SIZES.get(part) for part in word.split(" + ")]
+                assert None in sizes or sum(sizes) == size, (name, row)
+
+
+def test_the_shape_card_of_the_first_chapter():
+    card = shape_card(build_model(Framing(3), units=50))
+    assert card.loc["LSTM", "returns"] == (50,)
+    assert card.loc["LSTM", "parameters"] == 4 * 50 * (50 + 1 + 1)
+    assert card.loc["LSTM", "the axes are"] == "units"
+
+
+@pytest.mark.parametrize("function", [*models.ENCODERS.values(), *models.DECODERS.values()])
+def test_a_listing_runs(function):
+    """What a chapter prints is the function: pasted into a cell it builds the same layers."""
+    code = listing(function).data
+    assert code.startswith("```python\ndef ")
+    assert code.endswith("\n```")
+    assert "Parameters\n" not in code
+    place = dict(vars(models))
+    exec(code.removeprefix("```python\n").removesuffix("```"), place)
+    again = place[function.__name__]
+    assert again is not function
+    state = keras.Input((12, 2) if function in models.ENCODERS.values() else (13,))
+    steps = keras.Input((3, 13))
+    arguments = (13,) if function in models.ENCODERS.values() else (5, 2)
+    x = steps if function is models.attention else state
+    assert again(x, *arguments).shape == function(x, *arguments).shape
+    longest = max(map(len, code.splitlines()))
+    assert longest <= 100
+
+
+def test_words_of_the_tutorials_toy_series():
+    for name, number in itertools.product(("univariate", "multivariate"), (0, -1)):
+        plot_window(Framing(3).windows(datasets.toy(name)), number).figure.canvas.draw()
