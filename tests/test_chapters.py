@@ -1,0 +1,166 @@
+"""The four chapters hold all of the tutorial, and have the page shape that the book promises."""
+
+import ast
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CHAPTERS = ("univariate", "multivariate", "multistep", "multivariate_multistep")
+
+# Every section of the tutorial: where it is in the book, and the model that it is about.
+# (section, chapter, label, words in the heading, encoder, decoder, template)
+TUTORIAL = [
+    (
+        "Univariate: Data Preparation",
+        "univariate",
+        "univariate-data",
+        "Data preparation",
+        "",
+        "",
+        "",
+    ),
+    ("Vanilla LSTM", "univariate", "univariate-vanilla", "Vanilla", "vanilla", "", "01_vanilla"),
+    ("Stacked LSTM", "univariate", "univariate-stacked", "Stacked", "stacked", "", "02_stacked"),
+    (
+        *("Bidirectional LSTM", "univariate", "univariate-bidirectional", "Bidirectional"),
+        *("bidirectional", "", "03_bidirectional"),
+    ),
+    ("CNN LSTM", "univariate", "univariate-cnn", "CNN-LSTM", "cnn", "", "04_cnn_lstm"),
+    ("ConvLSTM", "univariate", "univariate-convlstm", "ConvLSTM", "convlstm", "", "05_convlstm"),
+    (
+        *("Multiple Input Series", "multivariate", "multivariate-multiple-input"),
+        *("Multiple input", "vanilla", "", "06_multiple_input"),
+    ),
+    (
+        *("Multiple Parallel Series", "multivariate", "multivariate-parallel"),
+        *("parallel", "stacked", "", "07_multiple_parallel"),
+    ),
+    ("Multi-Step: Data Preparation", "multistep", "multistep-data", "Data preparation", "", "", ""),
+    (
+        *("Vector Output Model", "multistep", "multistep-vector"),
+        *("Vector output", "stacked", "", "08_vector_output"),
+    ),
+    (
+        *("Encoder-Decoder Model", "multistep", "multistep-encoder-decoder"),
+        *("Encoder-decoder", "", "encoder_decoder", "09_encoder_decoder"),
+    ),
+    (
+        *("Multiple Input Multi-Step Output", "multivariate_multistep", "mvms-multiple-input"),
+        *("Multiple input", "stacked", "", "10_multiple_input_multistep"),
+    ),
+    (
+        *("Multiple Parallel Input and Multi-Step Output", "multivariate_multistep"),
+        *("mvms-parallel", "parallel", "", "encoder_decoder", "11_parallel_multistep"),
+    ),
+]
+
+
+def read(chapter: str) -> nbformat.NotebookNode:
+    return nbformat.read(ROOT / "notebooks" / f"{chapter}.ipynb", as_version=4)
+
+
+def section(chapter: str, label: str) -> tuple[str, str, str]:
+    """The heading, the prose and the code under a label, to the next label."""
+    parts = [(cell.cell_type, cell.source) for cell in read(chapter).cells]
+    text = "\n".join(f"\0{kind}\0{source}" for kind, source in parts)
+    match = re.search(rf"\({label}\)=\n#+ (.+)\n([\s\S]*?)(?=\n\([a-z-]+\)=\n|\Z)", text)
+    assert match, f"{chapter} has no label ({label})= before a heading"
+    pieces = match[2].split("\0")
+    code = [
+        source for kind, source in zip(pieces[1::2], pieces[2::2], strict=True) if kind == "code"
+    ]
+    return match[1], match[2], "\n".join(code)
+
+
+@pytest.mark.parametrize("row", TUTORIAL, ids=[row[0] for row in TUTORIAL])
+def test_every_section_of_the_tutorial_is_in_the_book(row: tuple[str, ...]) -> None:
+    _, chapter, label, words, encoder, decoder, template = row
+    heading, prose, code = section(chapter, label)
+    assert words.lower() in heading.lower()
+    if encoder and encoder != "vanilla":
+        assert f'encoder="{encoder}"' in code
+    if decoder:
+        assert f'decoder="{decoder}"' in code
+    if template:
+        assert "build_model(" in code
+        assert "fit(" in code
+        assert "Copy this" in prose
+        path = f"../book/templates/{template}.py"
+        assert f"{{literalinclude}} {path}" in prose
+        assert f"<{path}>" in prose  # the download
+        assert (ROOT / "notebooks" / path).resolve().exists()
+    else:
+        assert ".windows(" in code
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_page_shape(chapter: str) -> None:
+    cells = read(chapter).cells
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    assert len(re.findall(r"^# ", prose, re.M)) == 1
+    for words in ("When you are done you can", "You need", "Time:", "What can go wrong"):
+        assert words in prose
+    for words in ("Exercise", "Check yourself", "Take-away", "**Next"):
+        assert words in prose
+    assert "{exercise}" in prose
+    assert "{solution-start}" in prose
+    assert "assert " in code  # the solution is checked
+    for call in ("shape_card(", "listing(", ".plot(", "import tsforecast as tsf"):
+        assert call in code
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_every_chapter_ends_on_a_real_dated_forecast(chapter: str) -> None:
+    label = {"multivariate_multistep": "mvms"}.get(chapter, chapter) + "-real"
+    _, prose, code = section(chapter, label)
+    for call in ("vic_elec()", ".split(", "validation=", "forecast_table(", "score("):
+        assert call in code or (call == "vic_elec()" and call in str(read(chapter)))
+    assert re.search(r"tsf\.forecast\(.*table", code)
+    assert "plot_forecast(" in code
+    assert "seasonal naive" in prose.lower()
+    if "multistep" in chapter:
+        assert "score_by_step(" in code
+    outputs = str([cell.get("outputs") for cell in read(chapter).cells])
+    assert "2015-01-01" in outputs  # the time after the last row
+    assert "skill" in outputs
+    assert "mase" in outputs
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_a_notebook_defines_nothing_that_the_package_should_have(path: Path) -> None:
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            tree = ast.parse(cell.source)
+            names = [
+                node.name
+                for node in ast.walk(tree)
+                if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+            ]
+            # The NumPy LSTM on the page about shapes is the lesson itself.
+            assert not names or path.stem == "shapes", f"{path.stem} defines {names}"
+            assert "NBVAL" not in cell.source
+
+
+def test_the_tutorials_errors_are_named() -> None:
+    """What the tutorial gets wrong or leaves unclear is said in plain words."""
+    text = {
+        name: re.sub(
+            r"\s+", " ", "\n".join(c.source for c in read(name).cells if c.cell_type == "markdown")
+        ).lower()
+        for name in CHAPTERS
+    }
+    everything = " ".join(text.values())
+    assert "units are not time steps" in text["univariate"]
+    assert "does not see the future" in text["univariate"]
+    assert "width-1 convolution" in text["univariate"]
+    assert "lead=0" in text["multivariate"]
+    assert "nowcast" in text["multivariate"]
+    assert "repeatvector" in text["multistep"]
+    assert "teacher forcing" in text["multistep"]
+    assert "reshape" in text["multivariate_multistep"]
+    assert "beyond" in text["multivariate_multistep"]
+    assert "lead=1" in everything
