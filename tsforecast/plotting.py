@@ -109,6 +109,8 @@ def plot_history(history: Any, ax: Any = None) -> Any:
     -------
     matplotlib axes
     """
+    from matplotlib import ticker as mticker
+
     ax = _axes(ax)
     for key, label, color in (("loss", "training", BLUE), ("val_loss", "validation", ORANGE)):
         if key in history.history:
@@ -118,6 +120,9 @@ def plot_history(history: Any, ax: Any = None) -> Any:
     ax.set_xlabel("epoch")
     ax.set_ylabel("loss")
     ax.set_yscale("log")
+    ax.yaxis.set_major_locator(mticker.LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_locator(mticker.NullLocator())
     return ax
 
 
