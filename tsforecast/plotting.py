@@ -118,6 +118,7 @@ def plot_history(history: Any, ax: Any = None) -> Any:
             ax.plot(history.epoch, losses, marker="o", markersize=3, color=color)
             ax.annotate(f" {label}", (history.epoch[-1], losses[-1]), color=color, va="center")
     ax.set_xlabel("epoch")
+    ax.xaxis.set_major_locator(mticker.MaxNLocator(integer=True))
     ax.set_ylabel("loss")
     ax.set_yscale("log")
     ax.yaxis.set_major_locator(mticker.LogLocator(subs=(1, 2, 5)))
