@@ -2,7 +2,8 @@
 
 ``python benchmarks/tutorial.py`` repeats the whole measurement (22 x 20 fits) and writes
 ``benchmarks/results/tutorial.json``. ``--only "Vector Output"`` repeats one model and replaces its
-entry; ``--seeds 2`` is a quick look that is printed and not written. See ``benchmarks/README.md``.
+entry; ``--seeds 2`` is a quick look that is printed and not written; ``--table`` prints what is
+recorded. See ``benchmarks/README.md``.
 """
 
 from __future__ import annotations
@@ -315,7 +316,6 @@ def describe(model: Model) -> dict[str, Any]:
     windows = model.framing.windows(datasets.toy(model.table))
     return {
         "name": model.name,
-        "slug": model.slug,
         "chapter": model.chapter,
         "encoder": model.encoder,
         "decoder": model.decoder,
@@ -353,6 +353,30 @@ def one_line(array: re.Match[str]) -> str:
     return json.dumps(json.loads(array[0]))
 
 
+def table(entries: dict[str, dict[str, Any]]) -> str:
+    """The results as a Markdown table, the one in the README."""
+    rows = [
+        "| model | expected | tutorial: mean (sd) | seeds | worst | here: mean (sd) | seeds | worst |"
+    ]
+    rows.append("|---|---|---|---|---|---|---|---|")
+    for entry in entries.values():
+        cells = [entry["name"], numbers(entry["expected"], "{:g}")]
+        for found in (entry[recipe] for recipe in RECIPES):
+            spread = "{:.1f}" if np.max(found["sd"]) >= 0.05 else "{:.2f}"
+            cells += [
+                f"{numbers(found['mean'], '{:.1f}')} ({spread.format(np.max(found['sd']))})",
+                f"{found['within_1_percent']}/{len(found['seeds'])}",
+                f"{100 * found['worst_error']:.1f} %",
+            ]
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def numbers(values: list[list[float]], form: str) -> str:
+    """Numbers of one forecast: commas between targets, semicolons between steps."""
+    return "; ".join(", ".join(form.format(value) for value in step) for step in values)
+
+
 def line(model: Model, recipe: str, found: dict[str, Any]) -> str:
     """One result as a line of text."""
     mean = ", ".join(f"{number:.2f}" for number in np.ravel(found["mean"]))
@@ -367,7 +391,11 @@ def main() -> int:
     parser.add_argument("--only", metavar="NAME", help="one model, by its name in the tutorial")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="other than 20: not written")
     parser.add_argument("--jobs", type=int, default=2, help="processes, of one thread each")
+    parser.add_argument("--table", action="store_true", help="print the recorded results and stop")
     wanted = parser.parse_args()
+    if wanted.table:
+        print(table(read_results()))
+        return 0
     models = [model for model in MODELS if wanted.only in (None, model.name, model.slug)]
     if not models:
         parser.error(f"no model {wanted.only!r}; there are: {', '.join(m.name for m in MODELS)}")
