@@ -198,6 +198,11 @@ def test_shape_cards_say_what_is_true(encoder, decoder, framing):
                 assert None in sizes or sum(sizes) == size, (name, row)
 
 
+def test_the_shape_card_calls_a_linear_rule_a_forecast():
+    card = shape_card(build_model(Framing(3, horizon=2), skip="linear"))
+    assert card.loc["LinearForecast", "the axes are"] == "horizon x targets"
+
+
 def test_the_shape_card_of_the_first_chapter():
     card = shape_card(build_model(Framing(3), units=50))
     assert card.loc["LSTM", "returns"] == (50,)

@@ -15,6 +15,7 @@ import pandas as pd
 
 INK, GREY = "#1b1f24", "#8a8f98"
 BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"  # colour-blind safe
+FORECASTS = ("LastValue", "SeasonalValue", "TrainingMean", "LinearForecast")  # simple ones
 STYLE: dict[str, Any] = {
     "figure.figsize": (8, 3.2),
     "figure.dpi": 110,
@@ -246,7 +247,7 @@ def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, .
     """What each axis after the batch is, told from the kind of layer."""
     kind, rank = _layer_name(layer), len(layer.output.shape) - 1
     time = before[0] if len(before) > 1 else "horizon"
-    if layer.output is model.output or kind in ("LastValue", "SeasonalValue", "TrainingMean"):
+    if layer.output is model.output or kind in FORECASTS:
         return ("horizon", "targets")
     if kind in ("X", "Scaling"):
         return before or ("lookback", "inputs")
