@@ -123,6 +123,13 @@ def test_the_tutorials_series_goes_on():
     assert result["a"][0] == pytest.approx(100, rel=0.01)
 
 
+def test_a_rounded_forecast_prints_round_numbers():
+    """In float32, 206.2 would print as 206.199997."""
+    windows = Framing(3).windows(datasets.toy("multivariate"))
+    result = forecast(model_for(windows), windows.framing, datasets.toy("multivariate"))
+    assert (result[["a", "b", "c"]].dtypes == np.float64).all()
+
+
 def test_errors_of_a_forecast():
     table = make_table()
     framing = Framing(5, targets="a")

@@ -6,6 +6,7 @@ Taught in the univariate chapter (`notebooks/univariate.ipynb`).
 from typing import Any
 
 import keras
+import numpy as np
 import pandas as pd
 
 from tsforecast.framing import Framing
@@ -56,7 +57,7 @@ def forecast(
     framing = framing.named(columns)
     check_shapes(model, framing)
     check_fitted(model)
-    values = model.predict(inputs, verbose=0)[0]  # (horizon, targets)
+    values = model.predict(inputs, verbose=0)[0].astype(np.float64)  # (horizon, targets)
     times = framing.target_times(table)
     dated: dict[Any, Any] = {"ds": times, "cutoff": [index[-1]] * len(times)}
     for column, target in enumerate(framing.targets):
