@@ -449,6 +449,22 @@ def test_an_encoder_of_your_own():
         build_model(Framing(3), encoder=gru, drop=0.1)
 
 
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("part", [*models.ENCODERS, *models.DECODERS])
+def test_the_activation_reaches_every_lstm(part, activation):
+    role = "encoder" if part in models.ENCODERS else "decoder"
+    model = build_model(Framing(LOOKBACK), units=UNITS, activation=activation, **{role: part})
+    found = []
+    for layer in model.layers:
+        for cell in (layer, getattr(layer, "forward_layer", None), getattr(layer, "cell", None)):
+            cell = getattr(cell, "lstm", cell)
+            if isinstance(cell, layers.LSTM | layers.LSTMCell | layers.ConvLSTM1D):
+                found.append(cell.activation.__name__)
+    assert set(found) == {activation}
+    several = ("stacked", "encoder_decoder", "autoregressive", "attention")
+    assert len(found) >= (2 if part in several else 1)
+
+
 @pytest.mark.parametrize("lookback", [4, 6, 12])
 @pytest.mark.parametrize("encoder", ["cnn", "convlstm"])
 def test_every_division_of_a_window(encoder, lookback):

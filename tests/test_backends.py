@@ -1,0 +1,34 @@
+"""The package on Keras's other backends: its unit tests again, where one is installed.
+
+A backend is chosen when Keras is imported, so each runs in a process of its own. Without JAX or
+PyTorch these tests are skipped: ``pip install jax`` or ``pip install torch`` brings them in.
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TESTS = {
+    "models": ["tests/test_models.py"],
+    "layers": ["tests/test_layers.py"],
+    "training": ["tests/test_training.py"],
+    "forecaster": ["tests/test_forecaster.py"],
+}
+
+
+@pytest.mark.parametrize("tests", TESTS.values(), ids=TESTS)
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_the_unit_tests_pass_on(backend, tests):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    environment = os.environ | {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    result = subprocess.run(
+        [*command, *tests], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout[-5000:]
