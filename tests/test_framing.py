@@ -477,6 +477,22 @@ def test_periods(freq):
     assert len(Framing(3).windows(table.drop(index[[8]]))) == (8 - 3) + (11 - 3)
 
 
+@pytest.mark.parametrize(
+    ("times", "following"),
+    [
+        (["2024-01-04", "2024-01-05"], "2024-01-06"),  # Thursday, Friday: days
+        (["2024-01-02", "2024-01-03", "2024-01-05"], "2024-01-06"),
+        (["2024-01-05", "2024-01-08", "2024-01-09", "2024-01-11", "2024-01-12"], "2024-01-15"),
+        (["2024-01-01", "2024-02-01"], "2024-03-01"),
+        (["2023-12-31", "2024-01-31"], "2024-02-29"),
+    ],
+)
+def test_the_step_of_few_dates(times, following):
+    """Business days only where a weekend was skipped; months where all rows begin or end one."""
+    table = pd.DataFrame({"load": np.arange(float(len(times)))}, index=pd.DatetimeIndex(times))
+    assert list(Framing(1).target_times(table)) == [pd.Timestamp(following)]
+
+
 def test_one_row_has_no_spacing_unless_it_says_so():
     table = pd.DataFrame({"a": [1.0]}, index=pd.to_datetime(["2024-01-01"]))
     assert Framing(1).last_window(table).tolist() == [[[1.0]]]
@@ -534,6 +550,19 @@ def test_a_series_and_its_name():
     assert Framing(3).windows(series).framing.targets == ("demand",)
     assert Framing(3).windows(series.rename(None)).framing.targets == (0,)
     assert Framing(3, targets="demand").windows(series).y.shape == (6, 1, 1)
+
+
+def test_windows_of_other_rows_are_not_equal():
+    windows = Framing(3).windows(np.arange(20.0))
+    train, test = windows.split(12)
+    assert train != test
+    assert windows != Framing(3).windows(np.arange(20.0) + 1)
+
+
+def test_numbers_of_numpy_are_plain_numbers():
+    """Keras does not take them as units or as a shape."""
+    framing = Framing(np.int64(3), horizon=np.int64(2))
+    assert type(framing.lookback) is int and type(framing.horizon) is int
 
 
 def test_framing_is_a_value():

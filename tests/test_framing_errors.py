@@ -135,6 +135,12 @@ def test_missing_and_infinite_values(value, kind, other):
     assert ("table.replace([np.inf, -np.inf], np.nan)" in text) == (kind == "infinite")
 
 
+def test_what_a_mask_hides_is_missing():
+    table = np.ma.masked_array(np.arange(9), mask=np.arange(9) == 4)
+    with pytest.raises(ValueError, match=r"first is missing.*row 4"):
+        Framing(3).windows(table)
+
+
 def test_what_the_message_on_missing_values_advises_works():
     table = hourly()
     table.loc[HOURS[5], "load"] = np.nan

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -96,6 +96,7 @@ class Framing:
     def __post_init__(self) -> None:
         for name, least in (("lookback", 1), ("horizon", 1), ("lead", 0), ("stride", 1)):
             check_whole_number(name, getattr(self, name), least)
+            object.__setattr__(self, name, int(getattr(self, name)))  # of NumPy: no Keras shape
         for role in ("targets", "past_covariates", "future_covariates", "static_covariates"):
             object.__setattr__(self, role, _as_names(getattr(self, role)))
         self._check_roles()
@@ -306,7 +307,7 @@ class Framing:
         return times[self.lead :]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Windows:
     """The windows of one table: views of its rows, with their times. Made by `Framing.windows`.
 
@@ -331,12 +332,12 @@ class Windows:
     """
 
     framing: Framing
-    values: np.ndarray = field(compare=False)
+    values: np.ndarray
     columns: tuple[Hashable, ...]
-    index: pd.Index = field(compare=False)
-    starts: range | np.ndarray = field(compare=False)
-    grid: np.ndarray | None = field(compare=False)  # whole steps since the first row
-    freq: Any = field(compare=False)
+    index: pd.Index
+    starts: range | np.ndarray
+    grid: np.ndarray | None  # whole steps since the first row; None: no gaps
+    freq: Any
 
     # --- the arrays -------------------------------------------------------------------------
 
@@ -582,8 +583,6 @@ class Windows:
             if len(lines) > 6:
                 lines[3:-2] = [["...", "", *[""] * len(names)]]
             rows += lines
-        if all(time == "" for _, time, *_ in rows):
-            rows = [[side, *cells] for side, _, *cells in rows]
         return rows
 
     def plot(self, window: int = 0, ax: Any = None) -> Any:

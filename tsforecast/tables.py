@@ -38,6 +38,8 @@ def read_table(table: Table) -> tuple[Any, list[Any], pd.Index]:
             )
         same = len({*table.dtypes}) == 1 and isinstance(table.dtypes.iloc[0], np.dtype)
         return (table.to_numpy() if same else np.empty((len(table), 0))), columns, table.index
+    if isinstance(table, np.ma.MaskedArray):
+        table = table.astype(np.float64).filled(np.nan)  # what the mask hides is missing
     values = np.asanyarray(table)
     if values.dtype.kind not in "iufb":
         raise ValueError(
@@ -192,13 +194,14 @@ def _read_dates(index: pd.DatetimeIndex) -> tuple[np.ndarray, Any]:
     freq = index.freq or (_infer_freq(index) if len(index) > 2 else None)
     if freq is not None:
         return np.arange(len(index)), to_offset(freq)
-    for name in ("B", "D", "MS", "ME"):  # with gaps: first the steps of unequal length
+    for name in ("B", "MS", "ME", "D"):  # with gaps: first the steps of unequal length
         dates = pd.date_range(index[0], index[-1], freq=name)
         grid = dates.get_indexer(index)
         steps = np.diff(grid)
         if (grid < 0).any() or (steps % steps.min()).any():
             continue
-        if name != "B" or (steps.min() == 1 and len(dates) < 2 * len(index)):
+        weekend = (index[-1] - index[0]).days >= len(dates)  # one was skipped
+        if name != "B" or (weekend and steps.min() == 1 and len(dates) < 2 * len(index)):
             return grid // steps.min(), to_offset(name) * int(steps.min())
     grid, _ = _count_steps(index, index.asi8)
     row = int(np.argmax(np.diff(grid) == 1))
