@@ -318,6 +318,9 @@ def test_a_loss_that_is_no_number_is_an_error():
         ({"patience": 0, "validation": TOY[5:]}, "patience must be a whole number, 1 or more"),
         ({"learning_rate": -1.0}, "learning_rate must be above 0; got -1.0"),
         ({"loss": "rmsse"}, "no loss 'rmsse'"),
+        ({"loss": None}, "no loss None"),
+        ({"loss": "mape"}, "loss 'mape' depends on more than the error"),
+        ({"loss": "msle"}, "loss 'msle' depends on more than the error"),
     ],
 )
 def test_wrong_arguments_of_fit(arguments, words):
@@ -328,6 +331,23 @@ def test_wrong_arguments_of_fit(arguments, words):
     assert words in str(caught.value)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)  # nothing was trained or measured
+
+
+@pytest.mark.parametrize("loss", ["mape", "huber"])
+def test_a_model_without_scaling_takes_any_loss(loss):
+    model = build_model(TOY.framing, units=2, scaling="none")
+    assert np.isfinite(fit(model, TOY, epochs=2, loss=loss, seed=0).history["loss"]).all()
+
+
+def test_an_optimizer_that_has_trained_starts_afresh():
+    optimizer = keras.optimizers.Adam(0.01)
+    weights = []
+    for model in (one := build_model(TOY.framing, units=2), one, build_model(TOY.framing, units=2)):
+        fit(model, TOY, epochs=3, optimizer=optimizer, seed=0)
+        weights.append(model.get_weights())
+    for first, second, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(first, second)
+        np.testing.assert_array_equal(first, other)
 
 
 def test_windows_of_another_shape_stop_before_training():

@@ -39,7 +39,7 @@ def read_table(table: Table) -> tuple[Any, list[Any], pd.Index]:
         same = len({*table.dtypes}) == 1 and isinstance(table.dtypes.iloc[0], np.dtype)
         return (table.to_numpy() if same else np.empty((len(table), 0))), columns, table.index
     if isinstance(table, np.ma.MaskedArray):
-        table = table.astype(np.float64).filled(np.nan)  # what the mask hides is missing
+        table = np.ma.filled(table.astype(np.float64), np.nan)  # what the mask hides is missing
     values = np.asanyarray(table)
     if values.dtype.kind not in "iufb":
         raise ValueError(

@@ -50,16 +50,18 @@ def fit(
         Where the learning rate starts; it falls to zero along half a cosine.
     loss : str
         Name of a Keras loss, such as "mse" or "mae". It is computed in scaled units, so that no
-        target drowns another.
+        target drowns another; so it must depend on nothing but the error.
     optimizer : str or keras.optimizers.Optimizer, optional
-        Used as it is, instead of Adam with `learning_rate` and clipped gradients.
+        Used as it is, instead of Adam with `learning_rate` and clipped gradients. One that has
+        trained before starts afresh.
     patience : int, optional
         Stop after so many epochs without a better validation loss.
     shuffle : bool
         Draw the windows in random order. The steps inside a window stay in theirs.
     seed : int, optional
         With a seed, training starts from fresh weights drawn from it: the same call gives the
-        same model. Without one, training goes on from the weights that the model has.
+        same model. Without one, training goes on from the weights and the scaling that the
+        model has.
     verbose : {0, 1, 2}
         Keras's progress: none, a bar, a line per epoch.
 
@@ -103,7 +105,7 @@ def fit(
         check_whole_number("patience", patience, 1)
         if validation is None:
             raise ValueError("patience=... watches the validation loss: give validation= as well.")
-    _check_training(loss, learning_rate)
+    _check_training(model, loss, learning_rate)
 
     if seed is not None:
         _draw_weights(model, seed)
@@ -173,6 +175,8 @@ def _epochs_per_round(epochs: int, steps: int) -> int:
 
 
 def _optimizer(optimizer: Any, learning_rate: float, steps: int) -> Any:
+    if getattr(optimizer, "built", False):  # it knows the weights and the steps of another fit
+        return type(optimizer).from_config(optimizer.get_config())
     if optimizer is not None:
         return optimizer
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
@@ -211,16 +215,26 @@ class _BestWeights(keras.callbacks.Callback):
             self.model.set_weights(self.weights)
 
 
-def _check_training(loss: Any, learning_rate: Any) -> None:
+def _check_training(model: keras.Model, loss: Any, learning_rate: float) -> None:
     if not learning_rate > 0:
         raise ValueError(f"learning_rate must be above 0; got {learning_rate!r}.")
     try:
-        keras.losses.get(loss)
+        measure = keras.losses.get(loss)
     except ValueError:
+        measure = None
+    if measure is None:
         raise ValueError(
             f"There is no loss {loss!r}. Give the name of a Keras loss, such as 'mse' (mean squared "
             f"error), 'mae' (mean absolute error) or 'huber'."
-        ) from None
+        )
+    scaled = any(isinstance(layer, AddCorrection) for layer in model.layers)
+    one = np.ones((1, 1), dtype=np.float32)
+    same = [keras.ops.convert_to_numpy(measure(y, y + one)) for y in (0 * one, one)]
+    if scaled and not np.allclose(*same):
+        raise ValueError(
+            f"The loss {loss!r} depends on more than the error, and a model with scaling knows the "
+            f"error only. Use 'mse', 'mae', 'huber' or 'log_cosh', or scaling='none'."
+        )
 
 
 def _check_after(windows: Windows, validation: Windows) -> None:
