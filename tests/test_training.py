@@ -10,7 +10,7 @@ import pytest
 from benchmarks import fit_speed
 from tsforecast import Framing, adapt, build_model, datasets, fit, load_model, predict
 from tsforecast.layers import AddCorrection, ScaledLoss
-from tsforecast.models import WindowBatches
+from tsforecast.models import WindowBatches, is_adapted
 
 TOY = Framing(3).windows(datasets.toy("univariate"))
 
@@ -331,6 +331,26 @@ def test_wrong_arguments_of_fit(arguments, words):
     assert words in str(caught.value)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)  # nothing was trained or measured
+
+
+def test_measuring_does_not_run_the_network():
+    """Over a week of half-hours, it would take longer than an epoch of training."""
+
+    @keras.saving.register_keras_serializable("tests")
+    class Counted(keras.layers.Layer):
+        runs = 0
+
+        def call(self, x):
+            Counted.runs += 1
+            return x
+
+    def encoder(x, units, activation):
+        return keras.layers.Flatten()(Counted()(x))
+
+    model = build_model(TOY.framing, units=2, encoder=encoder, skip="linear")
+    built = Counted.runs
+    adapt(model, TOY)
+    assert is_adapted(model) and Counted.runs == built
 
 
 @pytest.mark.parametrize("loss", ["mape", "huber"])

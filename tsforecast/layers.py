@@ -14,7 +14,7 @@ import numpy as np
 from keras import layers, ops
 
 Tensor: TypeAlias = Any  # of Keras: a placeholder while a model is built, numbers when it runs
-Batches = Iterable[tuple[Any, np.ndarray]]  # pairs of (what the layer reads, y)
+Batches = Iterable[tuple[Any, np.ndarray]]  # pairs of (what the layer measures, y)
 
 
 class Adapted(layers.Layer):
@@ -32,8 +32,13 @@ class Adapted(layers.Layer):
         """Whether the layer's numbers have been measured."""
         return bool(ops.convert_to_numpy(self.seen))
 
+    @property
+    def measured(self) -> Any:
+        """The tensors that `adapt` must be given batches of: by default all that it reads."""
+        return self.input
+
     def adapt(self, batches: Batches) -> None:
-        """Measure the layer's numbers on pairs of (what the layer reads, y)."""
+        """Measure the layer's numbers on pairs of (values of `measured`, y)."""
         self.measure(batches)
         self.seen.assign(1.0)
 
@@ -249,9 +254,14 @@ class AddCorrection(Adapted):
         super().build(shape)
         self.scale = self.add_number((shape[0][-1],), "ones", "scale")
 
+    @property
+    def measured(self) -> Any:
+        """The simple forecast only: the network has not learned anything yet, and it is slow."""
+        return self.input[1]
+
     def measure(self, batches: Batches) -> None:
         squares, count, low, high = 0.0, 0, np.inf, -np.inf
-        for (_, simple), y in batches:
+        for simple, y in batches:
             rest = (y - _numpy(simple)).astype(np.float64)
             squares, count = squares + (rest**2).sum(axis=(0, 1)), count + rest[..., 0].size
             low, high = np.minimum(low, y.min(axis=(0, 1))), np.maximum(high, y.max(axis=(0, 1)))

@@ -158,7 +158,7 @@ def adapt(model: keras.Model, windows: Windows, batch_size: int = 1024) -> None:
     """
     for layer in model.layers:
         if isinstance(layer, Adapted):
-            read = keras.Model(model.input, layer.input)
+            read = keras.Model(model.input, layer.measured)
             layer.adapt((read(x, training=False), y) for x, y in windows.batches(batch_size))
 
 
