@@ -57,6 +57,8 @@ class Scaling(Adapted):
         The first so many columns are taken relative to the window's own last value, in units of
         how far they usually stray from it. The other columns are standardised: minus their
         training mean, over their training standard deviation.
+    columns : list of str, optional
+        Names of the columns, to notice when they come in another order.
 
     Notes
     -----
@@ -72,9 +74,9 @@ class Scaling(Adapted):
     [-1.55, -0.77, 0.0]
     """
 
-    def __init__(self, relative: int = 0, **kwargs: Any) -> None:
+    def __init__(self, relative: int = 0, columns: list[str] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.relative = relative
+        self.relative, self.columns = relative, columns
 
     def build(self, shape: Any) -> None:
         super().build(shape)
@@ -84,7 +86,8 @@ class Scaling(Adapted):
     def measure(self, batches: Batches) -> None:
         count, total, squares = 0, 0.0, 0.0
         for x, _ in batches:
-            x = self._from_last(_numpy(x)).astype(np.float64)  # (batch, time, columns)
+            x = ops.convert_to_tensor(x, "float32")  # (batch, time, columns)
+            x = _numpy(self._from_last(x)).astype(np.float64)
             x = x.reshape(-1, x.shape[-1])
             if count == 0:
                 shift = x.mean(axis=0) * self._is_level(x.shape[-1])  # keeps the squares small
@@ -103,14 +106,14 @@ class Scaling(Adapted):
     def _from_last(self, x: Any) -> Any:
         if self.relative == 0:
             return x
-        mask = (1.0 - self._is_level(x.shape[-1])).astype("float32")
+        mask = ops.convert_to_tensor(1.0 - self._is_level(x.shape[-1]), x.dtype)
         return x - x[:, -1:, :] * mask
 
     def call(self, x: Any) -> Any:
         return (self._from_last(x) - self.center) / self.scale
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"relative": self.relative}
+        return super().get_config() | {"relative": self.relative, "columns": self.columns}
 
 
 @keras.saving.register_keras_serializable("tsforecast")
