@@ -52,11 +52,11 @@ def forecast(
        ds  cutoff      a
     0   9       8  100.0
     """
-    inputs = framing.last_window(table, future)
     _, columns, index = read_table(table)
-    framing = framing.named(columns)
-    check_shapes(model, framing)
+    check_shapes(model, framing.named(columns) if isinstance(framing, Framing) else framing)
     check_fitted(model)
+    inputs = framing.last_window(table, future)
+    framing = framing.named(columns)
     values = model.predict(inputs, verbose=0)[0].astype(np.float64)  # (horizon, targets)
     times = framing.target_times(table)
     dated: dict[Any, Any] = {"ds": times, "cutoff": [index[-1]] * len(times)}

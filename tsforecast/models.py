@@ -8,6 +8,7 @@ Every encoder works with every decoder. Encoders are taught in the univariate ch
 import difflib
 import inspect
 from collections.abc import Callable
+from os import PathLike
 from typing import Any
 
 import keras
@@ -493,7 +494,8 @@ def build_model(
     scaled = dict(inputs)
     if scaling != "none":
         relative = targets if scaling == "window" else 0
-        scaled["X"] = Scaling(relative, name="scaling")(raw)
+        names = None if framing.targets is None else [str(name) for name in framing.inputs]
+        scaled["X"] = Scaling(relative, names, name="scaling")(raw)
         for name in inputs.keys() - {"X"}:
             scaled[name] = Scaling(name=f"scaling_{name}")(inputs[name])
 
@@ -627,7 +629,7 @@ def with_horizon(model: keras.Model, horizon: int) -> keras.Model:
     return longer
 
 
-def load_model(path: Any) -> keras.Model:
+def load_model(path: str | PathLike[str]) -> keras.Model:
     """Load a model that was saved with ``model.save(path)``: the same forecasts, scaling included.
 
     Parameters
@@ -638,11 +640,27 @@ def load_model(path: Any) -> keras.Model:
     Returns
     -------
     keras.Model
+        Fitted as it was when it was saved.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file, or it is not a Keras file.
 
     Notes
     -----
-    ``keras.models.load_model`` does the same, once this module is imported: the file names the
-    package's layers, and Keras must know them.
+    The file names the package's layers. That is why ``keras.models.load_model`` in a new process
+    says "could not be deserialized": Keras has not met them yet. This function introduces them.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> model = build_model(Framing(3))
+    >>> with TemporaryDirectory() as folder:
+    ...     model.save(Path(folder) / "model.keras")
+    ...     load_model(Path(folder) / "model.keras").count_params() == model.count_params()
+    True
     """
     return keras.models.load_model(path)
 
@@ -677,6 +695,7 @@ def predict(model: keras.Model, windows: Windows, batch_size: int = 1024) -> np.
     >>> predict(build_model(windows.framing, scaling="none"), windows).shape
     (6, 1, 1)
     """
+    check_windows(windows)
     check_shapes(model, windows.framing)
     check_fitted(model)
     return model.predict(WindowBatches(windows, batch_size), verbose=0)
@@ -736,8 +755,22 @@ class WindowBatches(keras.utils.PyDataset):
         self.epoch = -1  # a new order, also where there is one epoch only
 
 
+def check_windows(windows: Any) -> None:
+    """Raise a TypeError, in words, if somebody gives a table where windows are expected."""
+    if not isinstance(windows, Windows):
+        raise TypeError(
+            f"Expected windows, got {type(windows).__name__}. Cut the table first: "
+            f"windows = framing.windows(table)."
+        )
+
+
 def check_shapes(model: keras.Model, framing: Framing) -> None:
     """Raise a ValueError, in words, if the model was not built for this framing's shapes."""
+    if not isinstance(model, keras.Model) or not isinstance(framing, Framing):
+        raise TypeError(
+            f"Expected a model and a framing, got {type(model).__name__} and "
+            f"{type(framing).__name__}. The order is: model, framing or windows, table."
+        )
     shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
     expected = shapes["X"] if "X" in shapes else next(iter(shapes.values()))
     given = (framing.lookback, framing.n_inputs)
@@ -754,6 +787,15 @@ def check_shapes(model: keras.Model, framing: Framing) -> None:
             f"for {given[0]} steps x {given[1]} targets {list(framing.targets or ())}. Build the "
             f"model from the framing of these windows: build_model(windows.framing, ...)."
         )
+    for layer in model.layers:
+        known = layer.columns if isinstance(layer, Scaling) else None
+        names = [str(name) for name in framing.inputs]
+        if known and known != names and sorted(known) == sorted(names):
+            raise ValueError(
+                f"The model was built for the columns {known}, in this order, and the framing "
+                f"gives {names}: the roles are swapped. Use the framing that the model was built "
+                f"from."
+            )
     extra = {"X"} | {
         name for name in ("future", "static") if getattr(framing, f"{name}_covariates")
     }
