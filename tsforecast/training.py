@@ -10,7 +10,7 @@ import numpy as np
 
 from tsforecast.framing import Windows
 from tsforecast.layers import Adapted, AddCorrection, ScaledLoss
-from tsforecast.models import WindowBatches, check_shapes, is_adapted
+from tsforecast.models import WindowBatches, check_shapes, check_windows, is_adapted
 from tsforecast.tables import check_whole_number
 
 STEPS_PER_REPORT = 50  # training steps between two returns to Keras, where an epoch is shorter
@@ -97,8 +97,10 @@ def fit(
     """
     check_whole_number("epochs", epochs, 1)
     check_whole_number("batch_size", batch_size, 1)
+    check_windows(windows)
     check_shapes(model, windows.framing)
     if validation is not None:
+        check_windows(validation)
         check_shapes(model, validation.framing)
         _check_after(windows, validation)
     if patience is not None:
