@@ -151,3 +151,20 @@ def test_a_season_is_a_whole_number(season):
     windows = Framing(3, targets="a").windows(make_table())
     with pytest.raises(ValueError, match="season must be a whole number, 1 or more"):
         forecast_table(model_for(windows), windows, season)
+
+
+@pytest.mark.parametrize("season", [0, 30])
+def test_mase_needs_more_than_a_season_before_the_test_part(season):
+    windows = Framing(3).windows(np.arange(40.0))
+    test = windows.split(30)[1]
+    model = build_model(windows.framing, units=2, scaling="none")
+    with pytest.raises(ValueError, match="season"):
+        score(forecast_table(model, test), test, season)
+
+
+@pytest.mark.parametrize("name", ["naive", "seasonal naive", "y", "step"])
+def test_a_model_named_as_another_column(name):
+    windows = Framing(3).windows(np.arange(12.0))
+    model = build_model(windows.framing, units=2, scaling="none")
+    with pytest.raises(ValueError, match=f"cannot be called '{name}'"):
+        forecast_table({name: model}, windows)

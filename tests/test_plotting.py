@@ -1,6 +1,7 @@
 """Figures show the numbers they are given, and shape cards say what is true."""
 
 import itertools
+from types import SimpleNamespace
 
 import keras
 import matplotlib.pyplot as plt
@@ -30,7 +31,9 @@ from tsforecast import (
 
 @pytest.fixture(autouse=True)
 def closed_figures():
-    yield
+    with plt.rc_context():
+        plt.rcdefaults()  # whatever style was used before
+        yield
     plt.close("all")
 
 
@@ -117,6 +120,20 @@ def test_plot_forecast(target):
     assert joined.get_ydata()[0] == table[column].iloc[-1]
     assert ax.get_ylabel() == column
     ax.figure.canvas.draw()
+
+
+@pytest.mark.parametrize(
+    "table", [np.arange(12.0), pd.Series(np.arange(12.0)), pd.DataFrame({0: np.arange(12.0)})]
+)
+def test_plot_forecast_of_every_kind_of_table(table):
+    ahead = pd.DataFrame({"ds": [12], "cutoff": [11], 0: [12.0]})
+    line = plot_forecast(table, ahead).lines[0]
+    np.testing.assert_array_equal(line.get_ydata(), np.arange(12.0))
+
+
+def test_a_loss_of_zero_needs_a_plain_axis():
+    history = SimpleNamespace(history={"loss": [0.0, 0.0]}, epoch=[1, 2])
+    assert plot_history(history).get_yscale() == "linear"
 
 
 def test_plot_errors():

@@ -15,6 +15,8 @@ from tsforecast.framing import Windows
 from tsforecast.models import predict
 from tsforecast.tables import check_whole_number
 
+ABOUT = ("unique_id", "ds", "cutoff", "step", "y")  # columns of a forecast table; the rest forecast
+
 
 def forecast_table(
     models: keras.Model | Mapping[str, keras.Model], windows: Windows, season: int | None = None
@@ -41,7 +43,8 @@ def forecast_table(
     Raises
     ------
     ValueError
-        If a model was built for other shapes, or if no season lies before the windows.
+        If a model was built for other shapes, if a model's name is that of another column, or if
+        no season lies before the windows.
 
     Examples
     --------
@@ -57,6 +60,11 @@ def forecast_table(
     2         a  11      10     1  120.0  120.0  110.0
     """
     models = {"LSTM": models} if isinstance(models, keras.Model) else dict(models)
+    for name in models:
+        if name in (*ABOUT, "naive", "seasonal naive"):
+            raise ValueError(
+                f"A model cannot be called {name!r}: the table has that column already."
+            )
     forecasts = {name: predict(model, windows) for name, model in models.items()}
     simple = {"naive": _naive(windows, 1)}
     if season is not None:
@@ -104,6 +112,11 @@ def score(forecasts: pd.DataFrame, windows: Windows, season: int = 1) -> pd.Data
         the error relative to what the seasonal naive forecast erred before the test part;
         ``skill`` is 1 - MAE / MAE of the naive forecast: above 0 is better than naive.
 
+    Raises
+    ------
+    ValueError
+        If no whole season lies before the test part.
+
     Examples
     --------
     >>> frame = pd.DataFrame({"unique_id": "a", "ds": [3, 4], "cutoff": [2, 3], "step": 1,
@@ -119,6 +132,13 @@ def score(forecasts: pd.DataFrame, windows: Windows, season: int = 1) -> pd.Data
     from utilsforecast.evaluation import evaluate
     from utilsforecast.losses import mae, mase, rmse
 
+    check_whole_number("season", season, 1)
+    known = int(windows.target_rows[0, 0])
+    if season >= known:
+        raise ValueError(
+            f"MASE compares with the seasonal naive forecast before the test part, which needs more "
+            f"than {season} rows (season={season}); there are {known}. Keep more history."
+        )
     names = _forecast_names(forecasts)
     long = evaluate(
         forecasts.drop(columns=["step", "cutoff"]),
@@ -170,8 +190,7 @@ def score_by_step(forecasts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _forecast_names(forecasts: pd.DataFrame) -> list[str]:
-    about = {"unique_id", "ds", "cutoff", "step", "y"}
-    return [name for name in forecasts.columns if name not in about]
+    return [name for name in forecasts.columns if name not in ABOUT]
 
 
 def _target_values(windows: Windows) -> np.ndarray:

@@ -13,6 +13,9 @@ from typing import Any
 
 import pandas as pd
 
+from tsforecast.framing import Windows
+from tsforecast.tables import Table
+
 INK, GREY = "#1b1f24", "#8a8f98"
 BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"  # colour-blind safe
 FORECASTS = ("LastValue", "SeasonalValue", "TrainingMean", "LinearForecast")  # simple ones
@@ -49,7 +52,7 @@ def use_style() -> None:
     mpl.rcParams.update(STYLE | {"axes.prop_cycle": cycler(color=colors)})
 
 
-def plot_window(windows: Any, window: int = 0, ax: Any = None) -> Any:
+def plot_window(windows: Windows, window: int = 0, ax: Any = None) -> Any:
     """Draw one window: which values go in, which come out, and the cutoff between them.
 
     Parameters
@@ -109,6 +112,12 @@ def plot_history(history: Any, ax: Any = None) -> Any:
     Returns
     -------
     matplotlib axes
+
+    Examples
+    --------
+    >>> from tsforecast import Framing, build_model, datasets, fit
+    >>> windows = Framing(3).windows(datasets.toy("univariate"))
+    >>> ax = plot_history(fit(build_model(windows.framing, units=8), windows, epochs=200, seed=0))
     """
     from matplotlib import ticker as mticker
 
@@ -121,6 +130,8 @@ def plot_history(history: Any, ax: Any = None) -> Any:
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(mticker.MaxNLocator(integer=True))
     ax.set_ylabel("loss")
+    if min(map(min, history.history.values())) <= 0:  # a series that never changes
+        return ax
     ax.set_yscale("log")
     ax.yaxis.set_major_locator(mticker.LogLocator(subs=(1, 2, 5)))
     ax.yaxis.set_major_formatter("{x:g}")
@@ -129,13 +140,13 @@ def plot_history(history: Any, ax: Any = None) -> Any:
 
 
 def plot_forecast(
-    table: pd.DataFrame, forecast: pd.DataFrame, target: Any = None, last: int = 96, ax: Any = None
+    table: Table, forecast: pd.DataFrame, target: Any = None, last: int = 96, ax: Any = None
 ) -> Any:
     """Draw the end of a table and the forecast that continues it.
 
     Parameters
     ----------
-    table : pandas.DataFrame
+    table : pandas.DataFrame, pandas.Series or numpy.ndarray
         What is known.
     forecast : pandas.DataFrame
         From `tsforecast.forecast`.
@@ -149,11 +160,16 @@ def plot_forecast(
     Returns
     -------
     matplotlib axes
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"a": [10.0, 20.0, 30.0]})
+    >>> ax = plot_forecast(table, pd.DataFrame({"ds": [3, 4], "cutoff": 2, "a": [40.0, 50.0]}))
     """
     ax = _axes(ax)
     if target is None:
         target = next(name for name in forecast.columns if name not in ("ds", "cutoff"))
-    known = table[target].iloc[-last:]
+    known = pd.DataFrame(table)[target].iloc[-last:]
     ax.plot(_plain(known.index), known.to_numpy(), color=INK)
     ahead = _plain(pd.Index(forecast["ds"]))
     values = forecast[target].to_numpy()
@@ -182,6 +198,12 @@ def plot_errors(by_step: pd.DataFrame, unit: str = "", ax: Any = None) -> Any:
     Returns
     -------
     matplotlib axes
+
+    Examples
+    --------
+    >>> steps = pd.Index([1, 2, 3], name="step")
+    >>> by_step = pd.DataFrame({"LSTM": [1.0, 1.5, 2.0], "naive": [2.0, 4.0, 6.0]}, index=steps)
+    >>> ax = plot_errors(by_step, unit="megawatts")
     """
     ax = _axes(ax)
     colors = [BLUE, GREEN, PURPLE, ORANGE]
