@@ -255,3 +255,11 @@ def test_future_covariates_are_the_exception_and_only_at_the_target_times():
         ]
         reached.append(not np.array_equal(*forecasts))
     assert reached == [True, True, True, False, False]  # horizon 3
+
+
+@pytest.mark.parametrize("name", ["ds", "cutoff"])
+def test_a_target_named_as_a_column_of_times(name):
+    table = make_table()[["a"]].rename(columns={"a": name})
+    windows = Framing(5).windows(table)
+    with pytest.raises(ValueError, match=f"cannot be called '{name}'"):
+        forecast(model_for(windows), windows.framing, table)

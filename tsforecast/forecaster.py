@@ -61,5 +61,10 @@ def forecast(
     times = framing.target_times(table)
     dated: dict[Any, Any] = {"ds": times, "cutoff": [index[-1]] * len(times)}
     for column, target in enumerate(framing.targets):
+        if target in dated:
+            raise ValueError(
+                f"A target cannot be called {target!r}: the forecast has a column of that name "
+                f"for its times. Rename it: table.rename(columns=...)."
+            )
         dated[target] = values[:, column]
     return pd.DataFrame(dated)

@@ -481,6 +481,7 @@ def build_model(
     if scaling is None:
         scaling = "window" if framing.use_target_history else "standard"
     check_whole_number("units", units, 1)
+    units = int(units)  # Keras takes no number of NumPy
     _check_model(framing, encode, options, scaling, skip, season)
 
     horizon, targets = framing.horizon, framing.n_targets
