@@ -301,7 +301,7 @@ def test_future_covariates_for_other_times():
 
 def test_future_covariates_without_their_column_or_value():
     future = pd.DataFrame({"hot": [1.0, 2.0]}, index=AHEAD)
-    says(message(WEATHER.last_window, hourly(), future), "'heat'", "not in the table", "'hot'")
+    says(message(WEATHER.last_window, hourly(), future), "'heat'", "no column", "'hot'")
     future = pd.DataFrame({"heat": [1.0, np.nan]}, index=AHEAD)
     says(message(WEATHER.last_window, hourly(), future), "'heat'", "missing", AHEAD[1])
 
@@ -382,3 +382,23 @@ def test_a_bad_table_gives_windows_or_a_value_error(data):
             text = str(error)
             assert re.match(r"[A-Z].*[.?]$", text, re.S), text  # a sentence, not a library's words
             assert "Traceback" not in text
+
+
+def test_dates_left_in_a_column() -> None:
+    table = pd.DataFrame({"date": ["2024-01-01", "2024-01-02", "2024-01-04"], "sales": 1.0})
+    with pytest.raises(ValueError, match=r"'date' holds dates.*gaps.*to_datetime"):
+        Framing(2, targets="sales").windows(table)
+    with pytest.raises(ValueError, match=r"'date' holds dates"):
+        Framing(2, targets="sales").windows(table.assign(date=pd.to_datetime(table["date"])))
+    code = table.assign(date=["A1", "A2", "A3"])  # text that is no date
+    assert len(Framing(2, targets="sales").windows(code)) == 1
+
+
+def test_future_says_which_column_or_time_is_missing() -> None:
+    times = pd.date_range("2024-01-01", periods=5, freq="D")
+    table = pd.DataFrame({"sales": np.arange(5.0), "promo": 0.0}, index=times)
+    framing = Framing(2, targets="sales", future_covariates="promo")
+    with pytest.raises(ValueError, match=r"future= has no column 'promo'.*'Promo'"):
+        framing.last_window(table, pd.DataFrame({"Promo": [1.0]}, index=times[-1:] + times.freq))
+    with pytest.raises(ValueError, match=r"future= has no row for 2024-01-06.*int64.*target_times"):
+        framing.last_window(table, pd.DataFrame({"promo": [1.0]}))

@@ -21,6 +21,7 @@ from tsforecast.tables import (
     Table,
     as_label,
     check_constant,
+    check_dates_are_index,
     check_finite,
     check_order,
     check_whole_number,
@@ -184,6 +185,7 @@ class Framing:
         """
         values, columns, index = read_table(table)
         framing = self.named(columns)
+        check_dates_are_index(table, _used(framing))
         if not framing.targets:
             raise ValueError(
                 f"The framing has no column to forecast: the table's columns are {columns}, and "
@@ -265,11 +267,19 @@ class Framing:
                 f"future= must be a DataFrame whose index holds the target times, with the columns "
                 f"{names}; got {type(future).__name__}."
             )
+        unnamed = [name for name in names if name not in _names_of(future)]
+        if unnamed:
+            raise ValueError(
+                f"future= has no column {unnamed[0]!r}; its columns are {_names_of(future)}. It needs "
+                f"{names} at the target times."
+            )
         absent = [time for time in times if time not in future.index]
         if absent:
             raise ValueError(
                 f"future= has no row for {absent[0]} ({len(absent)} of {len(times)} target times "
-                f"are missing). Its index must hold every time from {times[0]} to {times[-1]}."
+                f"are missing). Its index must hold every time from {times[0]} to {times[-1]}, and "
+                f"it holds {future.index.dtype} ({future.index[:1].tolist()} ...). To make one: "
+                f"pd.DataFrame({{...}}, index=framing.target_times(table))."
             )
         future = future.loc[times]
         check_order(future.index)
@@ -636,6 +646,10 @@ def _as_names(names: Any) -> tuple[Hashable, ...] | None:
     if isinstance(names, str) or not isinstance(names, Iterable):
         return (names,)
     return tuple(names)
+
+
+def _names_of(table: pd.DataFrame | pd.Series) -> list[Hashable]:
+    return list(table.columns) if isinstance(table, pd.DataFrame) else [table.name]
 
 
 def _used(framing: Framing) -> list[Hashable]:

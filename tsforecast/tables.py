@@ -94,6 +94,30 @@ def _check_numeric(column: pd.Series, name: Hashable) -> None:
         )
 
 
+def check_dates_are_index(table: Table, names: Sequence[Hashable]) -> None:
+    """Dates left in a column, with rows that are only numbered: the gaps would go unseen."""
+    if not isinstance(table, pd.DataFrame) or not isinstance(table.index, pd.RangeIndex):
+        return
+    for name in table.columns:
+        if name not in names and _holds_dates(table[name]):
+            raise ValueError(
+                f"Column {name!r} holds dates (the first is {table[name].iloc[0]!r}), and the index "
+                f"only numbers the rows, so gaps in time go unseen. Make it the index: "
+                f"table.index = pd.to_datetime(table.pop({name!r})). To count rows instead of "
+                f"time, drop the column."
+            )
+
+
+def _holds_dates(column: pd.Series) -> bool:
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return True
+    text = column.dropna().iloc[:3]
+    if not len(text) or not all(isinstance(value, str) for value in text):
+        return False
+    looks = text.str.contains(r"\d+[-/.]\d+[-/.]\d+")  # such as 2024-01-31 or 31.1.2024
+    return bool(looks.all())
+
+
 def check_finite(
     values: np.ndarray,
     columns: Sequence[Hashable],
@@ -122,7 +146,8 @@ def check_finite(
                     f"first is {'missing' if missing else 'infinite'}, at {index[row]} (row "
                     f"{first + row}). {advice}Fill them (table.interpolate()), "
                     f"or drop the rows (table.dropna()): a gap in time is a wall that no window "
-                    f"crosses."
+                    f"crosses. What you know of times to come goes into future=, not below the "
+                    f"table."
                 )
 
 
@@ -154,8 +179,8 @@ def read_times(index: pd.Index) -> tuple[np.ndarray | None, Any]:
     if not isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)) and index.dtype.kind not in "iu":
         raise ValueError(
             f"The index holds {index.dtype} (the first is {index[0]!r}), not times. Turn text "
-            f"into times with table.index = pd.to_datetime(table.index), or number the rows with "
-            f"table.reset_index(drop=True)."
+            f"into times with table.index = pd.to_datetime(table.index) (dayfirst=True for "
+            f"31/01/2024), or number the rows with table.reset_index(drop=True)."
         )
     check_order(index)
     if len(index) < 2:
