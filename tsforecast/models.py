@@ -573,6 +573,11 @@ def _check_model(
             f"{what} starts from the target's own past, and this framing has "
             f"use_target_history=False. Use scaling='standard' and skip='none' or 'linear'."
         )
+    if season is not None and skip != "season":
+        raise ValueError(
+            f"season={season} is read by skip='season' only, and this is skip={skip!r}. Leave one "
+            f"out or change the other."
+        )
     if skip == "season" and (season is None or not 1 <= season <= framing.lookback):
         raise ValueError(
             f"skip='season' looks one season back inside the window: give season=, the number of "
