@@ -13,11 +13,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-TESTS = {
-    "models": ["tests/test_models.py"],
+TESTS = {  # JAX compiles every model anew: one framing, which has all kinds of columns
+    "every encoder with every decoder": [
+        "tests/test_models.py",
+        "-k",
+        "every_combination and kinds",
+    ],
+    "models by hand": ["tests/test_models.py", "-k", "hand or own_forecast or reads or batch_size"],
     "layers": ["tests/test_layers.py"],
-    "training": ["tests/test_training.py"],
-    "forecaster": ["tests/test_forecaster.py"],
+    "training": ["tests/test_training.py", "-k", "seed or keras or best or very_different"],
+    "forecaster": ["tests/test_forecaster.py", "-k", "not encoder"],
 }
 
 

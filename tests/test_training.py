@@ -145,6 +145,7 @@ def test_batches_for_keras_hold_every_window_once_an_epoch(epochs):
     assert tuple(first[:17]) == orders[0]
 
 
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX traces the loss")
 def test_keras_sees_every_window_once_an_epoch():
     seen = []
 
@@ -157,7 +158,7 @@ def test_keras_sees_every_window_once_an_epoch():
     model.compile("sgd", spy, run_eagerly=True)
     batches = WindowBatches(windows, 4, epochs=2, shuffle=True, seed=0)
     model.fit(batches, epochs=3, shuffle=False, verbose=0)
-    epochs = np.concatenate(seen).reshape(6, 17)
+    epochs = np.concatenate(seen[-30:]).reshape(6, 17)  # PyTorch first builds with one batch
     for epoch in epochs:
         assert sorted(epoch) == list(range(3, 20))
     assert len({tuple(epoch) for epoch in epochs}) == 6  # each in another order
