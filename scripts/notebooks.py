@@ -56,7 +56,7 @@ LIBRARY_LOG = re.compile(
     r"|To enable the following instructions).*\n?",
     re.MULTILINE,
 )
-MACHINE = re.compile(r"/home/|/root/|/Users/|/tmp/|[A-Z]:\\\\|site-packages")
+MACHINE = re.compile(r"/(?:home|root|Users|tmp)/|[A-Z]:\\\\|site-packages")
 
 
 def normalise(nb: Any) -> Any:
