@@ -758,7 +758,8 @@ class WindowBatches(keras.utils.PyDataset):
         return self.windows.batch(self.order[rows])
 
     def on_epoch_end(self) -> None:
-        self.epoch = -1  # a new order, also where there is one epoch only
+        if self.epochs == 1:  # each pass is read anew; several epochs are one pass, read ahead
+            self.epoch = -1
 
 
 def check_windows(windows: Any) -> None:
