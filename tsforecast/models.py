@@ -758,8 +758,7 @@ class WindowBatches(keras.utils.PyDataset):
         return self.windows.batch(self.order[rows])
 
     def on_epoch_end(self) -> None:
-        if self.epochs == 1:  # each pass is read anew; several epochs are one pass, read ahead
-            self.epoch = -1
+        self.epoch = -1  # a new order, also where there is one epoch only
 
 
 def check_windows(windows: Any) -> None:

@@ -119,14 +119,13 @@ def fit(
     model.compile(
         optimizer=_optimizer(optimizer, learning_rate, epochs * steps),
         loss=_loss(model, loss),
-        steps_per_execution=_steps_per_execution(rounds, steps),
+        steps_per_execution=_steps_per_execution(rounds * steps),
     )
     watch = [keras.callbacks.TerminateOnNaN()]
     if validation is not None:
         watch.append(_BestWeights(patience, rounds))
     history = model.fit(
-        WindowBatches(windows, batch_size, epochs if rounds > 1 else 1, shuffle, seed),
-        steps_per_epoch=rounds * steps if rounds > 1 else None,  # one pass over the data for all
+        WindowBatches(windows, batch_size, rounds, shuffle, seed),
         epochs=epochs // rounds,
         validation_data=None if validation is None else WindowBatches(validation),
         callbacks=watch,
@@ -193,11 +192,9 @@ def _loss(model: keras.Model, loss: str) -> Any:
     return loss
 
 
-def _steps_per_execution(rounds: int, steps: int) -> int:
+def _steps_per_execution(steps: int) -> int:
     """Training steps between two returns to Python; PyTorch knows only 1."""
-    if keras.backend.backend() == "torch":
-        return 1
-    return rounds * steps if rounds > 1 else min(steps, STEPS_PER_REPORT)
+    return 1 if keras.backend.backend() == "torch" else min(steps, STEPS_PER_REPORT)
 
 
 class _BestWeights(keras.callbacks.Callback):
