@@ -107,7 +107,7 @@ def test_short_epochs_are_several_times_faster_than_in_keras():
     seconds, difference = fit_speed.measure(epochs=fit_speed.LONG, repeats=1)
     assert difference < 1e-5
     ratio = statistics.median(seconds["plain"]) / statistics.median(seconds["ours"])
-    assert ratio > 3, f"only {ratio:.1f} times as fast"
+    assert ratio > 4, f"only {ratio:.1f} times as fast"
 
 
 @pytest.mark.parametrize(
