@@ -1,14 +1,17 @@
 """Frame a table, choose an encoder and a decoder, get a dated forecast.
 
 The modules, in the order in which data flows through them (and in which the book teaches them):
-`datasets`, `tables`, `framing`, `layers`, `models`, `training`, `forecaster`, `backtest`, `plotting`.
+`datasets`, `tables`, `framing`, `layers`, `models`, `training`, `forecaster`, `backtest`,
+`importance`, `tuning`, `plotting`.
 
 Framing needs NumPy and pandas only. Keras is imported when a model is first asked for.
 """
 
 import logging
 import os
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from tsforecast import datasets
@@ -17,12 +20,14 @@ from tsforecast.framing import Framing, Windows
 if TYPE_CHECKING:
     from tsforecast.backtest import forecast_table, score, score_by_step
     from tsforecast.forecaster import forecast
+    from tsforecast.importance import importance
     from tsforecast.models import build_model, load_model, predict, with_horizon
     from tsforecast.plotting import (
         listing,
         plot_errors,
         plot_forecast,
         plot_history,
+        plot_importance,
         plot_window,
         shape_card,
         use_style,
@@ -38,11 +43,13 @@ __all__ = [
     "fit",
     "forecast",
     "forecast_table",
+    "importance",
     "listing",
     "load_model",
     "plot_errors",
     "plot_forecast",
     "plot_history",
+    "plot_importance",
     "plot_window",
     "predict",
     "score",
@@ -60,11 +67,13 @@ _HOMES = {
     "training": ("adapt", "fit"),
     "forecaster": ("forecast",),
     "backtest": ("forecast_table", "score", "score_by_step"),
+    "importance": ("importance",),
     "plotting": (
         "listing",
         "plot_errors",
         "plot_forecast",
         "plot_history",
+        "plot_importance",
         "plot_window",
         "shape_card",
         "use_style",
@@ -83,3 +92,15 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """Where a function has the name of its module, `tsforecast.name` is always the function."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, ModuleType) and _MODULE_OF.get(name) == name:
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

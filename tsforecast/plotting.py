@@ -217,6 +217,67 @@ def plot_errors(by_step: pd.DataFrame, unit: str = "", ax: Any = None) -> Any:
     return ax
 
 
+def plot_importance(parts: pd.DataFrame, target: Any = None, axes: Any = None) -> Any:
+    """Draw what an exchange costs: a bar per column, and a map of columns and lag blocks.
+
+    Parameters
+    ----------
+    parts : pandas.DataFrame
+        From `tsforecast.importance`.
+    target : column name, optional
+        Which target to show, where there are several; by default the first.
+    axes : pair of matplotlib axes, optional
+        Where to draw the bars and the map. Without blocks there is no map.
+
+    Returns
+    -------
+    array of matplotlib axes
+
+    Examples
+    --------
+    >>> parts = pd.DataFrame({"column": ["a", "b"], "block": "all", "error": [3.0, 2.0],
+    ...                       "rise": [0.5, 0.0], "spread": [0.1, 0.0]})
+    >>> axes = plot_importance(parts)
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    if "target" in parts:
+        target = parts["target"].iloc[0] if target is None else target
+        parts = parts[parts["target"] == target]
+    columns = parts[parts["block"] == "all"]
+    cells = parts[(parts["block"] != "all") & (parts["column"] != "all columns")]
+    if axes is None:
+        height = 1.2 + 0.3 * len(columns)
+        wide = 1 if cells.empty else 2
+        _, axes = plt.subplots(1, wide, figsize=(4.5 * wide, height), squeeze=False)
+    axes = np.ravel(axes)
+
+    names = [str(name) for name in columns["column"]]
+    axes[0].barh(names, 100 * columns["rise"], xerr=100 * columns["spread"], color=BLUE, ecolor=INK)
+    axes[0].axvline(0, color=GREY, linewidth=0.8)
+    axes[0].invert_yaxis()
+    axes[0].set_xlabel("rise of the error (%)")
+    if cells.empty:
+        return axes
+
+    blocks = list(dict.fromkeys(cells["block"]))[::-1]
+    if "ahead" in blocks:  # time runs to the right
+        blocks = [*[block for block in blocks if block != "ahead"], "ahead"]
+    grid = cells.pivot(index="column", columns="block", values="rise")
+    grid = 100 * grid.reindex(index=list(columns["column"]), columns=blocks)
+    high = max(float(np.nanmax(grid.to_numpy())), 1.0)
+    axes[1].imshow(grid, cmap="Blues", vmin=0, vmax=high, aspect="auto")
+    for (row, column), value in np.ndenumerate(grid.to_numpy()):
+        if np.isfinite(value):
+            color = "white" if value > 0.6 * high else INK
+            axes[1].text(column, row, f"{value:.0f}", ha="center", va="center", color=color)
+    axes[1].set_xticks(range(len(blocks)), blocks)
+    axes[1].set_yticks(range(len(names)), names)
+    axes[1].set_xlabel("steps before the cutoff")
+    return axes
+
+
 def shape_card(model: Any) -> pd.DataFrame:
     """List what every layer of a model returns: its shape, its axes, and its trained parameters.
 
