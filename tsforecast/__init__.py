@@ -1,8 +1,8 @@
 """Frame a table, choose an encoder and a decoder, get a dated forecast.
 
 The modules, in the order in which data flows through them (and in which the book teaches them):
-`datasets`, `tables`, `framing`, `layers`, `models`, `training`, `forecaster`, `backtest`,
-`importance`, `tuning`, `plotting`.
+`datasets`, `tables`, `framing`, `layers`, `models`, `training`, `persistence`, `forecaster`,
+`backtest`, `importance`, `tuning`, `plotting`.
 
 Framing needs NumPy and pandas only. Keras is imported when a model is first asked for.
 """
@@ -85,7 +85,7 @@ _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names
 def __getattr__(name: str) -> Any:
     if name in _MODULE_OF:
         return getattr(import_module(f"tsforecast.{_MODULE_OF[name]}"), name)
-    if name in ("framing", "layers", "tables", *_HOMES):
+    if name in ("framing", "layers", "persistence", "tables", *_HOMES):
         return import_module(f"tsforecast.{name}")
     raise AttributeError(f"module 'tsforecast' has no attribute {name!r}")
 

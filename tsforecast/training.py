@@ -3,6 +3,11 @@
 Taught in the univariate chapter (`notebooks/univariate.ipynb`).
 """
 
+import os
+import secrets
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -135,6 +140,42 @@ def fit(
     history.epoch = [rounds * (epoch + 1) for epoch in history.epoch]
     _check_loss(history, model)
     return history
+
+
+def write_whole(path: str | PathLike[str], fill: Callable[[Path], None]) -> None:
+    """Write a file beside `path`, then put it in its place: a failed save changes nothing.
+
+    Parameters
+    ----------
+    path : str or path
+        Of the file to write or to replace.
+    fill : function
+        Is given the path of the new file, with the same ending, and writes it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder does not exist.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_whole(f"{folder}/note.txt", lambda new: new.write_text("whole"))
+    ...     Path(folder, "note.txt").read_text()
+    'whole'
+    """
+    target = Path(path).resolve()  # where a link leads to
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(Path(path).parent)!r}. Create it first.")
+    new = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.part{target.suffix}")
+    try:
+        fill(new)
+        with open(new, "rb+") as file:
+            os.fsync(file.fileno())  # on the disk before the old file goes
+        os.replace(new, target)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def adapt(model: keras.Model, windows: Windows, batch_size: int = 1024) -> None:
