@@ -11,7 +11,10 @@ ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = ("univariate", "multivariate", "multistep", "multivariate_multistep")
 
 # Functions that are the lesson itself: an LSTM in NumPy; catching an error to print it.
-LESSONS = {"shapes": {"lstm", "sigmoid"}, "errors": {"show", "compiled"}}
+LESSONS = {"lstm_unit": {"lstm", "lstm_step", "sigmoid"}, "errors": {"show", "compiled"}}
+
+# Chapters of "From toy to real" that are whole: add yours when it lands.
+MORE_CHAPTERS = ("scaling", "lstm_unit")
 
 # Every section of the tutorial: where it is in the book, and the model that it is about.
 # (section, chapter, label, words in the heading, encoder, decoder, template)
@@ -114,6 +117,36 @@ def test_page_shape(chapter: str) -> None:
     assert "assert " in code  # the solution is checked
     for call in ("shape_card(", "listing(", ".plot(", "import tsforecast as tsf"):
         assert call in code
+
+
+@pytest.mark.parametrize("chapter", MORE_CHAPTERS)
+def test_page_shape_from_toy_to_real(chapter: str) -> None:
+    cells = read(chapter).cells
+    prose = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    label, title, _, question = prose[0].splitlines()[:4]
+    assert label == f"({chapter.replace('_', '-')})="
+    assert title.startswith("# ")
+    assert question.startswith("> ")  # as readers put it
+    assert "?" in prose[0].split("\n\n")[1]
+    everything = "\n".join(prose)
+    assert len(re.findall(r"^# ", everything, re.M)) == 1
+    for words in ("When you are done you can", "You need", "Time:", "Code: `tsforecast/"):
+        assert words in prose[0]
+    for words in ("## What can go wrong", "## Exercise", "## Check yourself", "## Take-away"):
+        assert words in everything
+    assert "{exercise}" in everything
+    assert prose[-1].splitlines()[-1].startswith("**Next:**")
+    assert everything.count("```{dropdown}") >= 3  # questions with their answers
+    start = next(i for i, cell in enumerate(cells) if "{solution-start}" in cell.source)
+    end = next(i for i, cell in enumerate(cells) if "{solution-end}" in cell.source)
+    solution = [cell.source for cell in cells[start:end] if cell.cell_type == "code"]
+    assert "assert " in "\n".join(solution)  # the solution is checked
+    for call in ("listing(", "shape_card(", "plt.show()", "import tsforecast as tsf"):
+        assert call in "\n".join(code)
+    outputs = str([cell.get("outputs") for cell in cells])
+    assert "naive" in outputs  # a baseline row
+    assert "skill" in outputs
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
