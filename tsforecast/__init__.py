@@ -1,7 +1,7 @@
 """Frame a table, choose an encoder and a decoder, get a dated forecast.
 
 The modules, in the order in which data flows through them (and in which the book teaches them):
-`datasets`, `tables`, `framing`, `layers`, `models`, `training`, `persistence`, `forecaster`,
+`datasets`, `tables`, `framing`, `layers`, `models`, `training`, `intervals`, `persistence`, `forecaster`,
 `backtest`, `importance`, `tuning`, `plotting`.
 
 Framing needs NumPy and pandas only. Keras is imported when a model is first asked for.
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tsforecast.backtest import forecast_table, score, score_by_step
     from tsforecast.forecaster import forecast
     from tsforecast.importance import importance
+    from tsforecast.intervals import add_intervals, coverage
     from tsforecast.models import build_model, load_model, predict, with_horizon
     from tsforecast.plotting import (
         listing,
@@ -38,7 +39,9 @@ __all__ = [
     "Framing",
     "Windows",
     "adapt",
+    "add_intervals",
     "build_model",
+    "coverage",
     "datasets",
     "fit",
     "forecast",
@@ -65,6 +68,7 @@ logging.getLogger("tensorflow").addFilter(lambda record: record.levelno >= loggi
 _HOMES = {
     "models": ("build_model", "load_model", "predict", "with_horizon"),
     "training": ("adapt", "fit"),
+    "intervals": ("add_intervals", "coverage"),
     "forecaster": ("forecast",),
     "backtest": ("forecast_table", "score", "score_by_step"),
     "importance": ("importance",),

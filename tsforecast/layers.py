@@ -6,7 +6,8 @@ and gives raw numbers, and there is nothing to invert by hand. Taught in the mul
 (`notebooks/multivariate.ipynb`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from statistics import NormalDist
 from typing import Any, TypeAlias
 
 import keras
@@ -247,7 +248,8 @@ class LinearForecast(Adapted):
 class AddCorrection(Adapted):
     """The simple forecast plus the network's correction, back in the units of the table.
 
-    Reads [correction, simple forecast], both (batch, horizon, targets). The correction counts in
+    Reads [correction, simple forecast], both (batch, horizon, targets); the correction may have
+    one more axis, of quantiles, which all correct the same simple forecast. The correction counts in
     typical errors (root mean square) that the simple forecast makes on the training windows, one
     per target: a training loss of 1 (mean squared error) means "no better than the simple
     forecast".
@@ -255,7 +257,7 @@ class AddCorrection(Adapted):
 
     def build(self, shape: Any) -> None:
         super().build(shape)
-        self.scale = self.add_number((shape[0][-1],), "ones", "scale")
+        self.scale = self.add_number((shape[1][-1],), "ones", "scale")
 
     @property
     def measured(self) -> Any:
@@ -274,7 +276,80 @@ class AddCorrection(Adapted):
 
     def call(self, inputs: Any) -> Any:
         correction, simple = inputs
-        return simple + correction * self.scale
+        if len(correction.shape) == 3:
+            return simple + correction * self.scale
+        scale = ops.expand_dims(self.scale, -1)  # (targets, 1)
+        return ops.expand_dims(simple, -1) + correction * scale
+
+
+@keras.saving.register_keras_serializable("tsforecast")
+class Quantiles(layers.Layer):
+    """Numbers become quantiles, in order: the lower is never above the higher.
+
+    The middle one is the network's own number. Each other one is its neighbour plus or minus a
+    gap that can not be negative (softplus). An untrained network gives the quantiles of a normal
+    distribution.
+
+    Parameters
+    ----------
+    quantiles : sequence of float
+        Between 0 and 1, in order, with 0.5 among them.
+    targets : int
+        Columns that are forecast.
+
+    Notes
+    -----
+    Reads (batch, horizon, targets * quantiles); returns (batch, horizon, targets, quantiles).
+
+    References
+    ----------
+    Koenker and Bassett, "Regression Quantiles", 1978.
+
+    Examples
+    --------
+    >>> layer = Quantiles((0.05, 0.5, 0.95), targets=1)
+    >>> ops.convert_to_numpy(layer(np.zeros((1, 1, 3)))).ravel().round(2).tolist()
+    [-1.64, 0.0, 1.64]
+    """
+
+    def __init__(self, quantiles: Sequence[float], targets: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.quantiles, self.targets = [float(q) for q in quantiles], targets
+        gaps = np.diff([NormalDist().inv_cdf(q) for q in self.quantiles])
+        self.start = np.log(np.expm1(gaps))  # what softplus turns into the gaps
+
+    def call(self, x: Any) -> Any:
+        count, middle = len(self.quantiles), self.quantiles.index(0.5)
+        x = ops.reshape(x, (-1, x.shape[1], self.targets, count))
+        start = ops.convert_to_tensor(self.start, dtype=x.dtype)
+        below, above = x[..., :middle], x[..., middle + 1 :]
+        gaps = ops.softplus(ops.concatenate([below, above], axis=-1) + start)
+        columns = [x[..., middle]]
+        for gap in range(middle - 1, -1, -1):
+            columns.insert(0, columns[0] - gaps[..., gap])
+        for gap in range(middle, count - 1):
+            columns.append(columns[-1] + gaps[..., gap])
+        return ops.stack(columns, axis=-1)  # (batch, horizon, targets, quantiles)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"quantiles": self.quantiles, "targets": self.targets}
+
+
+@keras.saving.register_keras_serializable("tsforecast")
+class AddToQuantiles(layers.Layer):
+    """The simple forecast plus each quantile of its correction, in raw numbers.
+
+    Reads [(batch, horizon, targets, quantiles), (batch, horizon, targets)].
+
+    Examples
+    --------
+    >>> tuple(AddToQuantiles()([np.zeros((1, 2, 1, 3)), np.ones((1, 2, 1))]).shape)
+    (1, 2, 1, 3)
+    """
+
+    def call(self, inputs: Any) -> Any:
+        correction, simple = inputs
+        return ops.expand_dims(simple, -1) + correction
 
 
 @keras.saving.register_keras_serializable("tsforecast")
@@ -338,6 +413,49 @@ class ScaledLoss(keras.losses.Loss):
 
     def get_config(self) -> dict[str, Any]:
         return {"loss": self.loss, "scale": self.scale, "name": self.name}
+
+
+@keras.saving.register_keras_serializable("tsforecast")
+class QuantileLoss(keras.losses.Loss):
+    """The pinball loss of several quantiles, in scaled units.
+
+    An error counts q per unit where the truth lies above the quantile q, and 1 - q below it. The
+    number that makes this least is the quantile.
+
+    Parameters
+    ----------
+    quantiles : sequence of float
+        Those that the model forecasts.
+    scale : sequence of float
+        One unit per target; errors are divided by it.
+
+    References
+    ----------
+    Koenker and Bassett, "Regression Quantiles", 1978.
+
+    Examples
+    --------
+    >>> loss = QuantileLoss([0.5, 0.9], scale=[10.0])
+    >>> y, forecast = np.full((1, 1, 1), 30.0), np.full((1, 1, 1, 2), 20.0)
+    >>> float(loss(y, forecast))  # one unit too low: (0.5 + 0.9) / 2
+    0.7
+    """
+
+    def __init__(
+        self, quantiles: Any, scale: Any, name: str = "quantile_loss", **kwargs: Any
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        self.quantiles = [float(number) for number in quantiles]
+        self.scale = [float(number) for number in scale]
+
+    def call(self, y: Any, forecast: Any) -> Any:
+        levels = ops.convert_to_tensor(self.quantiles, dtype=forecast.dtype)
+        scale = ops.convert_to_tensor(self.scale, dtype=forecast.dtype)
+        error = (ops.expand_dims(y, -1) - forecast) / ops.expand_dims(scale, -1)
+        return ops.mean(ops.maximum(levels * error, (levels - 1) * error), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"quantiles": self.quantiles, "scale": self.scale, "name": self.name}
 
 
 def _numpy(x: Any) -> np.ndarray:

@@ -7,7 +7,8 @@ Every encoder works with every decoder. Encoders are taught in the univariate ch
 
 import difflib
 import inspect
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
@@ -19,9 +20,11 @@ from tsforecast.framing import Framing, Windows
 from tsforecast.layers import (
     Adapted,
     AddCorrection,
+    AddToQuantiles,
     FeedbackCell,
     LastValue,
     LinearForecast,
+    Quantiles,
     Scaling,
     SeasonalValue,
     Tensor,
@@ -426,6 +429,7 @@ def build_model(
     scaling: str | None = None,
     skip: str = "none",
     season: int | None = None,
+    quantiles: Sequence[float] = (),
     **options: Any,
 ) -> keras.Model:
     """Join an encoder and a decoder to a Keras model that takes and gives raw numbers.
@@ -454,6 +458,10 @@ def build_model(
         the training mean, with "window" the last value.
     season : int, optional
         Steps per season, for ``skip="season"``.
+    quantiles : sequence of float
+        Forecast these quantiles of each number instead of the number alone, for example
+        ``(0.05, 0.5, 0.95)``: the median and the ends of a 90 % interval. In rising order, with
+        0.5 among them: the median is the point forecast. No two of them cross.
     **options
         Further arguments of the encoder, such as ``subsequences=2`` for "cnn".
 
@@ -461,7 +469,7 @@ def build_model(
     -------
     keras.Model
         Reads X (batch, lookback, inputs), or a dict of "X", "future" and "static"; returns
-        (batch, horizon, targets). Fit it with `tsforecast.fit`, which first measures the
+        (batch, horizon, targets), with quantiles (batch, horizon, targets, quantiles). Fit it with `tsforecast.fit`, which first measures the
         scaling on the training windows.
 
     Raises
@@ -483,6 +491,7 @@ def build_model(
     check_whole_number("units", units, 1)
     units = int(units)  # Keras takes no number of NumPy
     _check_model(framing, encode, options, scaling, skip, season)
+    quantiles = _as_quantiles(quantiles)
 
     horizon, targets = framing.horizon, framing.n_targets
     inputs = {"X": keras.Input((framing.lookback, framing.n_inputs), name="X")}
@@ -506,11 +515,15 @@ def build_model(
         history = layers.Concatenate()([history, static])  # (batch, lookback, inputs + static)
     sequences = {"return_sequences": True} if decode is attention else {}
     state = encode(history, units, activation=activation, **sequences, **options)
-    forecast = decode(state, horizon, targets, units=units, activation=activation, future=future)
+    numbers = targets * max(len(quantiles), 1)  # that the decoder writes at every step
+    forecast = decode(state, horizon, numbers, units=units, activation=activation, future=future)
+    if quantiles:  # (batch, horizon, targets, quantiles)
+        forecast = Quantiles(quantiles, targets, name="quantiles")(forecast)
 
     simple = _simple_forecast(framing, raw, scaled, scaling, skip, season)
     if simple is not None and scaling == "none":
-        forecast = layers.Add(name="forecast")([forecast, simple])
+        add = AddToQuantiles if quantiles else layers.Add
+        forecast = add(name="forecast")([forecast, simple])
     elif simple is not None:
         forecast = AddCorrection(name="forecast")([forecast, simple])
     return keras.Model(raw if len(inputs) == 1 else inputs, forecast)
@@ -534,6 +547,35 @@ def _simple_forecast(
         features = layers.Concatenate()(features) if len(features) > 1 else features[0]
         simple = LinearForecast(horizon, targets, name="linear")([features, simple])
     return simple
+
+
+def _as_quantiles(quantiles: Any) -> tuple[float, ...]:
+    given = quantiles
+    try:
+        quantiles = tuple(float(quantile) for quantile in quantiles)
+    except (TypeError, ValueError):
+        quantiles = (0.0,)
+    inside = all(0 < quantile < 1 for quantile in quantiles)
+    rising = list(quantiles) == sorted(set(quantiles))
+    if quantiles and not (inside and rising and 0.5 in quantiles):
+        raise ValueError(
+            f"quantiles must be numbers between 0 and 1, in rising order, with 0.5 (the median, "
+            f"which is the point forecast) among them; got {given!r}. For 80 % and 95 % intervals: "
+            f"quantiles=(0.025, 0.1, 0.5, 0.9, 0.975)."
+        )
+    return quantiles
+
+
+def quantiles_of(model: keras.Model) -> tuple[float, ...]:
+    """The quantiles that a model forecasts; none for a model of point forecasts.
+
+    Examples
+    --------
+    >>> quantiles_of(build_model(Framing(3), quantiles=(0.1, 0.5, 0.9)))
+    (0.1, 0.5, 0.9)
+    """
+    found = [layer.quantiles for layer in model.layers if isinstance(layer, Quantiles)]
+    return tuple(found[0]) if found else ()
 
 
 def _choose(role: str, name: Any, known: dict[str, Callable[..., Any]]) -> Callable[..., Any]:
@@ -565,7 +607,7 @@ def _check_model(
             raise ValueError(
                 f"The encoder {encode.__name__!r} has no option {option!r}. Its options: {can}. "
                 f"Options of build_model itself: encoder, decoder, units, activation, scaling, "
-                f"skip, season."
+                f"skip, season, quantiles."
             )
     if not framing.use_target_history and (scaling == "window" or skip in ("last", "season")):
         what = "scaling='window'" if scaling == "window" else f"skip={skip!r}"
@@ -614,7 +656,12 @@ def with_horizon(model: keras.Model, horizon: int) -> keras.Model:
     """
     check_whole_number("horizon", horizon, 1)
     tied = [layer for layer in model.layers if isinstance(layer, (layers.Reshape, LinearForecast))]
-    tied = [layer for layer in tied if layer.output.shape[1:] == model.output.shape[1:]]
+    shape = (model.output.shape[1], math.prod(model.output.shape[2:]))  # as a decoder writes it
+    tied = [
+        layer
+        for layer in tied
+        if isinstance(layer, LinearForecast) or layer.output.shape[1:] == shape
+    ]
     if tied or "future" in [tensor.name for tensor in model.inputs]:
         raise ValueError(
             "This model's weights or inputs are made for its horizon of "
@@ -686,7 +733,8 @@ def predict(model: keras.Model, windows: Windows, batch_size: int = 1024) -> np.
     Returns
     -------
     numpy.ndarray
-        (samples, horizon, targets)
+        (samples, horizon, targets); of a model with quantiles
+        (samples, horizon, targets, quantiles).
 
     Raises
     ------
@@ -786,7 +834,7 @@ def check_shapes(model: keras.Model, framing: Framing) -> None:
             f"windows have {given[0]} steps x {given[1]} columns {list(framing.inputs)}. Build the "
             f"model from the framing of these windows: build_model(windows.framing, ...)."
         )
-    expected, given = model.output_shape[1:], (framing.horizon, framing.n_targets)
+    expected, given = model.output_shape[1:3], (framing.horizon, framing.n_targets)
     if expected != given:
         raise ValueError(
             f"The model forecasts {expected[0]} steps x {expected[1]} targets, and the windows ask "

@@ -330,6 +330,8 @@ def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, .
     """What each axis after the batch is, told from the kind of layer."""
     kind, rank = _layer_name(layer), len(layer.output.shape) - 1
     time = before[0] if len(before) > 1 else "horizon"
+    if rank == 3 and (kind == "Quantiles" or layer.output is model.output):
+        return ("horizon", "targets", "quantiles")
     if layer.output is model.output or kind in FORECASTS:
         return ("horizon", "targets")
     if kind in ("X", "Scaling"):

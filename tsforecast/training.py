@@ -14,8 +14,14 @@ import keras
 import numpy as np
 
 from tsforecast.framing import Windows
-from tsforecast.layers import Adapted, AddCorrection, ScaledLoss
-from tsforecast.models import WindowBatches, check_shapes, check_windows, is_adapted
+from tsforecast.layers import Adapted, AddCorrection, QuantileLoss, ScaledLoss
+from tsforecast.models import (
+    WindowBatches,
+    check_shapes,
+    check_windows,
+    is_adapted,
+    quantiles_of,
+)
 from tsforecast.tables import check_whole_number
 
 STEPS_PER_REPORT = 50  # training steps between two returns to Keras, where an epoch is shorter
@@ -29,7 +35,7 @@ def fit(
     validation: Windows | None = None,
     batch_size: int = 32,
     learning_rate: float = 0.005,
-    loss: str = "mse",
+    loss: str | None = None,
     optimizer: Any = None,
     patience: int | None = None,
     shuffle: bool = True,
@@ -53,9 +59,10 @@ def fit(
         Windows per training step.
     learning_rate : float
         Where the learning rate starts; it falls to zero along half a cosine.
-    loss : str
-        Name of a Keras loss, such as "mse" or "mae". It is computed in scaled units, so that no
-        target drowns another; so it must depend on nothing but the error.
+    loss : str, optional
+        Name of a Keras loss, such as "mse" (the default) or "mae". It is computed in scaled
+        units, so that no target drowns another; so it must depend on nothing but the error. A
+        model with quantiles has its own, the pinball loss.
     optimizer : str or keras.optimizers.Optimizer, optional
         Used as it is, instead of Adam with `learning_rate` and clipped gradients. One that has
         trained before starts afresh.
@@ -226,11 +233,13 @@ def _optimizer(optimizer: Any, learning_rate: float, steps: int) -> Any:
     return keras.optimizers.Adam(schedule, clipnorm=1.0)
 
 
-def _loss(model: keras.Model, loss: str) -> Any:
+def _loss(model: keras.Model, loss: str | None) -> Any:
+    quantiles, loss = quantiles_of(model), loss or "mse"
     for layer in model.layers:
         if isinstance(layer, AddCorrection):
-            return ScaledLoss(loss, keras.ops.convert_to_numpy(layer.scale))
-    return loss
+            scale = keras.ops.convert_to_numpy(layer.scale)
+            return QuantileLoss(quantiles, scale) if quantiles else ScaledLoss(loss, scale)
+    return QuantileLoss(quantiles, [1.0] * model.output.shape[2]) if quantiles else loss
 
 
 def _steps_per_execution(steps: int) -> int:
@@ -261,6 +270,13 @@ class _BestWeights(keras.callbacks.Callback):
 def _check_training(model: keras.Model, loss: Any, learning_rate: float) -> None:
     if not learning_rate > 0:
         raise ValueError(f"learning_rate must be above 0; got {learning_rate!r}.")
+    if loss is None:
+        return
+    if quantiles_of(model):
+        raise ValueError(
+            f"This model forecasts the quantiles {quantiles_of(model)}, and only the pinball loss "
+            f"makes them quantiles. Leave loss={loss!r} out."
+        )
     try:
         measure = keras.losses.get(loss)
     except ValueError:
