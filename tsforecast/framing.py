@@ -18,14 +18,18 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
 from tsforecast.tables import (
+    Rows,
     Table,
     as_label,
     check_constant,
     check_dates_are_index,
     check_finite,
     check_order,
+    check_unique,
     check_whole_number,
+    is_panel,
     pick_columns,
+    read_panel,
     read_table,
     read_times,
     take_columns,
@@ -60,6 +64,9 @@ class Framing:
         Whether the past of the targets is an input.
     stride : int
         Steps from one window to the next.
+    categories : tuple, optional
+        For each static covariate that holds text, its name and the values it may have. Filled in
+        by `windows`; a value that is not among them counts as unknown.
 
     Raises
     ------
@@ -93,6 +100,7 @@ class Framing:
     static_covariates: Any = ()
     use_target_history: bool = True
     stride: int = 1
+    categories: Any = ()
 
     def __post_init__(self) -> None:
         for name, least in (("lookback", 1), ("horizon", 1), ("lead", 0), ("stride", 1)):
@@ -157,13 +165,15 @@ class Framing:
         return replace(self, targets=tuple(name for name in columns if name not in taken))
 
     def windows(self, table: Table) -> Windows:
-        """Cut a table into windows, without copying it.
+        """Cut a table or a panel into windows, without copying it.
 
         Parameters
         ----------
         table : pandas.DataFrame, pandas.Series or numpy.ndarray
             One row per time step in order of time, one column per variable. Rows missing from
-            a regular spacing are walls: no window reaches across.
+            a regular spacing are walls: no window reaches across. A DataFrame with the columns
+            ``unique_id`` and ``ds`` is a panel: many series below each other, which may begin
+            and end at different times; no window reaches from one series into another.
 
         Returns
         -------
@@ -183,20 +193,44 @@ class Framing:
         array([[40.],
                [50.]])
         """
+        rows, framing = self._read(table)
+        check_finite(rows, _used(framing))
+        check_constant(rows, framing.static_covariates)
+        starts = _window_starts(framing, rows)
+        return Windows(framing, rows, starts)
+
+    def _read(self, table: Table) -> tuple[Rows, Framing]:
+        """The rows of a table or panel, and the framing with its columns named."""
+        if is_panel(table):
+            framing, panel = self._encoded(table)
+            _check_targets(framing, list(panel.columns[2:]))
+            return read_panel(panel, _used(framing)), framing
         values, columns, index = read_table(table)
         framing = self.named(columns)
         check_dates_are_index(table, _used(framing))
-        if not framing.targets:
-            raise ValueError(
-                f"The framing has no column to forecast: the table's columns are {columns}, and "
-                f"each has another role. Name one of them: targets=..."
-            )
+        _check_targets(framing, columns)
         values, columns = pick_columns(table, values, columns, _used(framing))
-        check_finite(values, columns, index, _used(framing))
-        check_constant(values, columns, framing.static_covariates)
         grid, freq = read_times(index)
-        starts = _window_starts(framing, len(values), grid)
-        return Windows(framing, values, tuple(columns), index, starts, grid, freq)
+        return Rows(values, columns, index, grid, freq), framing
+
+    def _encoded(self, panel: Any) -> tuple[Framing, pd.DataFrame]:
+        """Text in static covariates as numbers: 1, 2, ... by `categories`, 0 for an unknown one."""
+        values = [name for name in panel.columns if name not in ("unique_id", "ds")]
+        panel = panel[["unique_id", "ds", *values]]
+        framing = self.named([name for name in values if not _is_text(panel[name])])
+        known = dict(self.categories)
+        for name in self.static_covariates:
+            if name in panel.columns and (name in known or _is_text(panel[name])):
+                if panel[name].isna().any():
+                    row = int(np.argmax(panel[name].isna()))
+                    raise ValueError(
+                        f"The static covariate {name!r} is missing in row {row} of the panel. Fill "
+                        f"it, for example with panel[{name!r}].fillna('unknown')."
+                    )
+                known.setdefault(name, tuple(sorted(panel[name].unique(), key=str)))
+                codes = pd.Index(known[name]).get_indexer(panel[name]) + 1.0
+                panel = panel.assign(**{str(name): codes})
+        return replace(framing, categories=tuple(known.items())), panel
 
     def last_window(self, table: Table, future: pd.DataFrame | None = None) -> Inputs:
         """The newest inputs of a table: what a model needs to forecast beyond its last row.
@@ -225,108 +259,170 @@ class Framing:
         >>> Framing(3).last_window(datasets.toy("univariate")).ravel()
         array([70., 80., 90.], dtype=float32)
         """
-        values, columns, index = read_table(table)
-        if len(values) < self.lookback:
-            raise ValueError(
-                f"The table has {len(values)} rows and a forecast needs the last "
-                f"{self.lookback} (lookback={self.lookback}). Add rows or shorten the lookback."
-            )
-        framing = self.named(columns)
+        rows, framing = self._last_rows(table)
         known = (*framing.inputs, *framing.static_covariates)
-        if isinstance(table, np.ndarray):
-            _check_width(framing, columns)
-        values, columns = pick_columns(table, values, columns, known)
-        grid, _ = read_times(index)
-        first = len(values) - self.lookback
-        values, index = values[first:], index[first:]
-        check_finite(values, columns, index, known, first)
-        steps = np.diff(np.arange(len(index)) if grid is None else grid[-self.lookback :])
-        if (steps > 1).any():
-            row = int(np.argmax(steps > 1))
-            raise ValueError(
-                f"Rows are missing between {index[row]} and {index[row + 1]}, inside the last "
-                f"{self.lookback} rows that the forecast reads. Fill them, or shorten the lookback."
-            )
-        arrays = {"X": take_columns(values, columns, framing.inputs)[None]}
+        first = rows.last - self.lookback + 1
+        chosen = first[:, None] + np.arange(self.lookback)  # (series, lookback)
+        part = replace(
+            rows,
+            values=rows.values[chosen.ravel()],
+            index=rows.index[chosen.ravel()],
+            ids=None if rows.ids is None else rows.ids[chosen.ravel()],
+        )
+        check_finite(part, known, int(first[0]))
+        values = part.values.reshape(*chosen.shape, -1)  # (series, lookback, columns)
+
+        def copy(names: Sequence[Hashable]) -> np.ndarray:
+            taken = take_columns(part.values, part.columns, names)
+            return taken.reshape(*values.shape[:2], len(names))
+
+        arrays = {"X": copy(framing.inputs)}
         if framing.future_covariates:
-            arrays["future"] = self._future_rows(future, table)[None]
+            arrays["future"] = framing._future_rows(future, table)
         if framing.static_covariates:
-            arrays["static"] = take_columns(values[-1:], columns, framing.static_covariates)
+            arrays["static"] = copy(framing.static_covariates)[:, -1]
         return arrays["X"] if len(arrays) == 1 else arrays
 
-    def _future_rows(self, future: pd.DataFrame | None, table: Table) -> np.ndarray:
-        times = self.target_times(table)
-        names = list(self.future_covariates)
+    def _last_rows(self, table: Table) -> tuple[Rows, Framing]:
+        """The rows of a table whose last `lookback` rows can be read; targets may be missing."""
+        if is_panel(table):
+            framing, panel = self._encoded(table)
+            rows = read_panel(panel, (*framing.inputs, *framing.static_covariates))
+            first = np.append(0, rows.last[:-1] + 1)
+            short = rows.last - first + 1 < self.lookback
+            if short.any():
+                number = int(np.argmax(short))
+                raise ValueError(
+                    f"Series {rows.names[number]!r} has {rows.last[number] - first[number] + 1} rows "
+                    f"and a forecast needs the last {self.lookback} (lookback={self.lookback}); "
+                    f"{short.sum()} of {len(short)} series are too short. Leave them out, or "
+                    f"shorten the lookback."
+                )
+        else:
+            values, columns, index = read_table(table)
+            if len(values) < self.lookback:
+                raise ValueError(
+                    f"The table has {len(values)} rows and a forecast needs the last "
+                    f"{self.lookback} (lookback={self.lookback}). Add rows or shorten the lookback."
+                )
+            framing = self.named(columns)
+            known = (*framing.inputs, *framing.static_covariates)
+            if isinstance(table, np.ndarray):
+                _check_width(framing, columns)
+            values, columns = pick_columns(table, values, columns, known)
+            grid, freq = read_times(index)
+            rows = Rows(values, columns, index, grid, freq)
+        if rows.grid is not None:
+            steps = rows.grid[rows.last] - rows.grid[rows.last - self.lookback + 1]
+            if (steps >= self.lookback).any():
+                last = int(rows.last[np.argmax(steps >= self.lookback)])
+                inside = np.diff(rows.grid[last - self.lookback + 1 : last + 1])
+                row = last - self.lookback + 1 + int(np.argmax(inside > 1))
+                raise ValueError(
+                    f"Rows are missing between {rows.index[row]} and {rows.where(row + 1)}, inside "
+                    f"the last {self.lookback} rows that the forecast reads. Fill them, or shorten "
+                    f"the lookback."
+                )
+        return rows, framing
+
+    def _future_rows(self, future: Any, table: Table) -> np.ndarray:
+        """The future covariates at the target times, (series, horizon, future)."""
+        times, names, panel = (
+            self.target_times(table),
+            list(self.future_covariates),
+            is_panel(table),
+        )
+        columns = ["unique_id", "ds", *names] if panel else names
         if future is None:
             raise ValueError(
-                f"This framing knows {names} ahead of time. Pass future=, a table with these "
-                f"columns at the {self.horizon} target times {times[0]} to {times[-1]}."
+                f"This framing knows {names} ahead of time. Pass future=, a table with the columns "
+                f"{columns} at the {self.horizon} target times {times[0]} to {times[-1]}."
             )
         if not isinstance(future, (pd.DataFrame, pd.Series)):
             raise ValueError(
                 f"future= must be a DataFrame whose index holds the target times, with the columns "
                 f"{names}; got {type(future).__name__}."
             )
-        unnamed = [name for name in names if name not in _names_of(future)]
+        unnamed = [name for name in columns if name not in _names_of(future)]
         if unnamed:
             raise ValueError(
                 f"future= has no column {unnamed[0]!r}; its columns are {_names_of(future)}. It needs "
-                f"{names} at the target times."
+                f"{columns} at the target times."
             )
-        absent = [time for time in times if time not in future.index]
-        if absent:
+        if panel:
+            future = future.set_index(["unique_id", "ds"])
+        absent = times[~times.isin(future.index)]
+        if len(absent):
             raise ValueError(
                 f"future= has no row for {absent[0]} ({len(absent)} of {len(times)} target times "
                 f"are missing). Its index must hold every time from {times[0]} to {times[-1]}, and "
                 f"it holds {future.index.dtype} ({future.index[:1].tolist()} ...). To make one: "
                 f"pd.DataFrame({{...}}, index=framing.target_times(table))."
             )
-        future = future.loc[times]
-        check_order(future.index)
+        future = future.loc[future.index.isin(times)]
+        if panel:
+            check_unique(future.index)
+            future = future.reindex(times)
+        else:
+            check_order(future.index)
         values, columns, index = read_table(future)
         values, columns = pick_columns(future, values, columns, names)
-        check_finite(values, columns, index, names)
-        return take_columns(values, columns, names)
+        check_finite(Rows(values, columns, index, None, None), names)
+        return take_columns(values, columns, names).reshape(-1, self.horizon, len(names))
 
     def target_times(self, table: Table) -> pd.Index:
         """The times that `last_window` leads to: those of the forecast beyond the last row.
+
+        Of a panel, the pairs of series and time, with the names ``unique_id`` and ``ds``.
 
         Examples
         --------
         >>> Framing(3, horizon=2).target_times(np.arange(9.0)).tolist()
         [9, 10]
         """
+        if is_panel(table):
+            rows = read_panel(table, ())  # type: ignore[arg-type]
+            after = {
+                time: self._times_after(time, rows.freq) for time in set(rows.index[rows.last])
+            }
+            parts = [after[time] for time in rows.index[rows.last]]
+            ds = parts[0].append(parts[1:])
+            names = pd.Index(rows.names).repeat(self.horizon)
+            return pd.MultiIndex.from_arrays([names, ds], names=["unique_id", "ds"])
         _, _, index = read_table(table)
         _, freq = read_times(index)
-        steps = self.lead + self.horizon  # from the last row (step 0) to the last target
         if len(index) == 0:
             raise ValueError("The table has 0 rows, so nothing comes after its last row.")
+        times = self._times_after(index[-1], freq)
+        return times.rename(index.name)
+
+    def _times_after(self, last: Any, freq: Any) -> pd.Index:
+        """The target times of a forecast whose last known row is at `last`."""
+        steps = self.lead + self.horizon  # from the last row (step 0) to the last target
         if freq is None:
             raise ValueError(
                 "One row does not tell how far apart the times are. Give a table of two rows or "
                 "more, or say it: table = table.asfreq('h')."
             )
-        if isinstance(index, pd.DatetimeIndex):
-            times: pd.Index = pd.date_range(index[-1], periods=steps, freq=freq, name=index.name)
-        elif isinstance(index, pd.PeriodIndex):
-            ahead = [index[-1] + freq * step for step in range(steps)]
-            times = pd.PeriodIndex(ahead, name=index.name)
+        if isinstance(last, pd.Timestamp):
+            times: pd.Index = pd.date_range(last, periods=steps, freq=freq)
+        elif isinstance(last, pd.Period):
+            times = pd.PeriodIndex([last + freq * step for step in range(steps)])
         else:
-            first = int(index[-1])
-            times = pd.RangeIndex(first, first + steps * freq, freq, name=index.name)
+            times = pd.RangeIndex(int(last), int(last) + steps * freq, freq)
         return times[self.lead :]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Windows:
-    """The windows of one table: views of its rows, with their times. Made by `Framing.windows`.
+    """The windows of a table or panel: views of its rows, with times. Made by `Framing.windows`.
 
     Attributes
     ----------
     framing : Framing
         The framing, with its columns named.
-    index : pandas.Index
-        The times of the table's rows.
+    rows : Rows
+        The rows of the table, with their times.
     starts : range or numpy.ndarray
         The first row of each window.
 
@@ -342,12 +438,43 @@ class Windows:
     """
 
     framing: Framing
-    values: np.ndarray
-    columns: tuple[Hashable, ...]
-    index: pd.Index
+    rows: Rows
     starts: range | np.ndarray
-    grid: np.ndarray | None  # whole steps since the first row; None: no gaps
-    freq: Any
+
+    @property
+    def values(self) -> np.ndarray:
+        """The numbers of the table, (rows, columns)."""
+        return self.rows.values
+
+    @property
+    def columns(self) -> list[Hashable]:
+        """The names of the columns of `values`."""
+        return self.rows.columns
+
+    @property
+    def index(self) -> pd.Index:
+        """The times of the table's rows."""
+        return self.rows.index
+
+    @property
+    def grid(self) -> np.ndarray | None:
+        """Whole steps of each row; a jump is a wall. None: no walls."""
+        return self.rows.grid
+
+    @property
+    def freq(self) -> Any:
+        """The step between two rows."""
+        return self.rows.freq
+
+    @property
+    def ids(self) -> np.ndarray | None:
+        """Of a panel: the number of each row's series in `names`."""
+        return self.rows.ids
+
+    @property
+    def names(self) -> tuple[Hashable, ...]:
+        """Of a panel: the names of the series."""
+        return self.rows.names
 
     # --- the arrays -------------------------------------------------------------------------
 
@@ -504,9 +631,12 @@ class Windows:
         >>> train.target_times(-1).tolist(), test.target_times(0).tolist()
         ([6, 7], [8, 9])
         """
-        borders = [self.index.searchsorted(as_label(time, self.index)) for time in times]
-        if borders != sorted(borders):
+        labels = [as_label(time, self.index) for time in times]
+        if labels != sorted(labels):
             raise ValueError(f"The times {list(times)} are not in order. Give the earliest first.")
+        if self.ids is not None:
+            return self._split_panel(labels)
+        borders = [self.index.searchsorted(label) for label in labels]
         edges = [0, *borders, len(self.index)]
         parts = []
         for part, (begin, end) in enumerate(itertools.pairwise(edges)):
@@ -520,6 +650,66 @@ class Windows:
                 )
             parts.append(self[first:last])
         return parts
+
+    def _split_panel(self, labels: list[Any]) -> list[Windows]:
+        first = self.index[np.asarray(self.starts) + self._first_target]  # target of each window
+        last = self.index[np.asarray(self.starts) + self.framing.span - 1]
+        parts = []
+        for part, (begin, end) in enumerate(itertools.pairwise([None, *labels, None])):
+            inside = np.ones(len(self), dtype=bool)
+            if begin is not None:
+                inside &= np.asarray(first >= begin)
+            if end is not None:
+                inside &= np.asarray(last < end)
+            if not inside.any():
+                raise ValueError(
+                    f"Part {part + 1} of {len(labels) + 1} has no window: no window has all of its "
+                    f"targets from {begin or self.index.min()} to {end or self.index.max()}."
+                )
+            parts.append(replace(self, starts=np.asarray(self.starts)[inside]))
+        return parts
+
+    def of_series(self, name: Hashable) -> Windows:
+        """The windows of one series of a panel.
+
+        Parameters
+        ----------
+        name : str or int
+            Its ``unique_id``.
+
+        Examples
+        --------
+        >>> panel = pd.DataFrame({"unique_id": ["a"] * 5 + ["b"] * 4, "ds": [*range(5), *range(4)],
+        ...                       "y": np.arange(9.0)})
+        >>> Framing(3).windows(panel), Framing(3).windows(panel).of_series("b")
+        (3 windows of 2 series: X (3, 3, 1), y (3, 1, 1), 1 windows of 2 series: X (1, 3, 1), y (1, 1, 1))
+        """
+        if self.ids is None or name not in self.names:
+            raise ValueError(
+                f"There is no series {name!r}. "
+                + (
+                    "This is a table, not a panel."
+                    if self.ids is None
+                    else f"There are {self.names}."
+                )
+            )
+        starts = np.asarray(self.starts)
+        return replace(self, starts=starts[self.ids[starts] == self.names.index(name)])
+
+    @property
+    def series(self) -> pd.Index | None:
+        """Of a panel: for each window the name of its series."""
+        if self.ids is None:
+            return None
+        return pd.Index(self.names)[self.ids[np.asarray(self.starts)]]
+
+    @property
+    def target_span(self) -> tuple[Any, Any]:
+        """The times of the earliest and of the latest target."""
+        if self.ids is None:
+            return self.target_times(0)[0], self.target_times(-1)[-1]
+        rows = np.asarray(self.starts) + self._first_target
+        return self.index[rows].min(), self.index[rows + self.framing.horizon - 1].max()
 
     # --- looking at it ----------------------------------------------------------------------
 
@@ -537,7 +727,8 @@ class Windows:
 
     def __repr__(self) -> str:
         framing, n = self.framing, len(self)
-        text = f"{n} windows: X {(n, framing.lookback, framing.n_inputs)}"
+        series = "" if self.ids is None else f" of {len(self.names)} series"
+        text = f"{n} windows{series}: X {(n, framing.lookback, framing.n_inputs)}"
         text += f", y {(n, framing.horizon, framing.n_targets)}"
         if framing.future_covariates:
             text += f", future {(n, framing.horizon, len(framing.future_covariates))}"
@@ -562,7 +753,7 @@ class Windows:
         """
         print(self)
         framing = self.framing
-        if len(self) == len(self.index) - framing.span + 1:
+        if self.ids is None and len(self) == len(self.index) - framing.span + 1:
             print(
                 f"{len(self.index)} rows - lookback {framing.lookback} - lead {framing.lead} - "
                 f"horizon {framing.horizon} + 2 = {len(self)} windows"
@@ -577,7 +768,8 @@ class Windows:
         framing = self.framing
         names = list(dict.fromkeys([*framing.inputs, *framing.targets]))
         number = window % len(self)
-        rows = [[f"window {number}", "", *map(str, names)]]
+        series = "" if self.ids is None else str(self.names[self.ids[self.starts[number]]])
+        rows = [[f"window {number}", series, *map(str, names)]]
         ahead = framing.future_covariates
         for side, times, first, shown in (
             ("in", self.input_times(window), 0, framing.inputs),
@@ -602,33 +794,51 @@ class Windows:
         return plot_window(self, window, ax=ax)
 
 
-def _window_starts(framing: Framing, rows: int, grid: np.ndarray | None) -> range | np.ndarray:
-    """First rows of the windows, which never cross a gap."""
-    borders = [] if grid is None else (np.flatnonzero(np.diff(grid) > 1) + 1).tolist()
-    edges = [0, *borders, rows]
-    stretches = [
-        range(begin, end - framing.span + 1, framing.stride)
-        for begin, end in itertools.pairwise(edges)
-    ]
-    stretches = [starts for starts in stretches if len(starts)]
-    if not stretches:
-        longest = max(end - begin for begin, end in itertools.pairwise(edges))
-        where = (
-            f"{rows} rows"
-            if not borders
-            else (
-                f"{rows} rows with {len(borders)} gaps in time, and the longest stretch without a gap "
-                f"has {longest} rows"
-            )
-        )
+def _window_starts(framing: Framing, rows: Rows) -> range | np.ndarray:
+    """First rows of the windows, which never cross a gap or the border of a series."""
+    count = len(rows.values)
+    if rows.grid is None and count >= framing.span:
+        return range(0, count - framing.span + 1, framing.stride)
+    walls = np.arange(0) if rows.grid is None else np.flatnonzero(np.diff(rows.grid) != 1) + 1
+    begins = np.append(0, walls)  # (stretches,)
+    lengths = np.diff(np.append(begins, count))
+    windows = np.maximum((lengths - framing.span) // framing.stride + 1, 0)  # of each stretch
+    if not windows.any():
         raise ValueError(
-            f"The table has {where}. One window needs {framing.span} rows: lookback "
+            f"{_where(rows, lengths)} One window needs {framing.span} rows: lookback "
             f"{framing.lookback} + lead {framing.lead} + horizon {framing.horizon} - 1. "
             f"Give more rows, or shorten the lookback or the horizon."
         )
-    if len(stretches) == 1:
-        return stretches[0]
-    return np.concatenate([np.asarray(starts) for starts in stretches])
+    if np.count_nonzero(windows) == 1:
+        stretch = int(np.argmax(windows))
+        first, stop = int(begins[stretch]), int(windows[stretch]) * framing.stride
+        return range(first, first + stop, framing.stride)
+    before = np.repeat(np.cumsum(windows) - windows, windows)  # windows of earlier stretches
+    number = np.arange(windows.sum()) - before  # 0, 1, ... in each stretch
+    return np.repeat(begins, windows) + number * framing.stride
+
+
+def _where(rows: Rows, lengths: np.ndarray) -> str:
+    count, gaps = len(rows.values), len(lengths) - 1
+    if rows.ids is not None:
+        return (
+            f"The panel has {len(rows.names)} series, and the longest stretch without a gap has "
+            f"{lengths.max()} rows."
+        )
+    if not gaps:
+        return f"The table has {count} rows."
+    return (
+        f"The table has {count} rows with {gaps} gaps in time, and the longest stretch without a "
+        f"gap has {lengths.max()} rows."
+    )
+
+
+def _check_targets(framing: Framing, columns: list[Hashable]) -> None:
+    if not framing.targets:
+        raise ValueError(
+            f"The framing has no column to forecast: the table's columns are {columns}, and "
+            f"each has another role. Name one of them: targets=..."
+        )
 
 
 def _check_width(framing: Framing, columns: list[Hashable]) -> None:
@@ -650,6 +860,10 @@ def _as_names(names: Any) -> tuple[Hashable, ...] | None:
 
 def _names_of(table: pd.DataFrame | pd.Series) -> list[Hashable]:
     return list(table.columns) if isinstance(table, pd.DataFrame) else [table.name]
+
+
+def _is_text(column: pd.Series) -> bool:
+    return not pd.api.types.is_numeric_dtype(column)
 
 
 def _used(framing: Framing) -> list[Hashable]:

@@ -118,6 +118,62 @@ class Scaling(Adapted):
 
 
 @keras.saving.register_keras_serializable("tsforecast")
+class OwnUnits(Adapted):
+    """Count the targets' history of each window in a unit of the window's own.
+
+    The unit is how far the window's values stray from their mean (standard deviation). So a shop
+    that sells ten a day and one that sells ten thousand look alike, also one never seen before.
+
+    Parameters
+    ----------
+    targets : int
+        The first so many columns are the targets' history; the others stay as they are.
+
+    Notes
+    -----
+    Reads X (batch, lookback, inputs); returns X in own units, and the unit (batch, 1, targets).
+    The unit never falls below 1 % of the window's level or a tenth of the smallest units in
+    training (their 5 % quantile), so that a window of equal values does not divide by zero.
+
+    Examples
+    --------
+    >>> own = OwnUnits(targets=1)
+    >>> windows = np.array([[[8.0], [10.0], [12.0]], [[8000.0], [10000.0], [12000.0]]])
+    >>> own.build(windows.shape)
+    >>> own.adapt([(windows[:1], None)])
+    >>> x, unit = own(windows)
+    >>> [round(float(number), 1) for number in ops.convert_to_numpy(unit).ravel()]
+    [1.6, 1636.1]
+    """
+
+    def __init__(self, targets: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.targets = targets
+
+    def build(self, shape: Any) -> None:
+        super().build(shape)
+        self.least = self.add_number((self.targets,), "ones", "least")
+
+    def measure(self, batches: Batches) -> None:
+        parts = [_numpy(x)[:, :, : self.targets].std(axis=1) for x, _ in batches]
+        units = np.concatenate(parts)  # (samples, targets)
+        found = [column[column > 0] for column in units.T]
+        small = [np.quantile(column, 0.05) if len(column) else 1.0 for column in found]
+        self.least.assign(0.1 * np.array(small))
+
+    def call(self, x: Any) -> Any:
+        history = x[:, :, : self.targets]  # (batch, lookback, targets)
+        level = ops.mean(ops.abs(history), axis=1, keepdims=True)  # (batch, 1, targets)
+        spread = ops.var(history, axis=1, keepdims=True)  # (batch, 1, targets)
+        unit = ops.sqrt(spread + (0.01 * level) ** 2 + self.least**2)
+        others = x[:, :, self.targets :]  # (batch, lookback, covariates)
+        return ops.concatenate([history / unit, others], axis=-1), unit
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"targets": self.targets}
+
+
+@keras.saving.register_keras_serializable("tsforecast")
 class LastValue(layers.Layer):
     """The simplest forecast: the last value again, at every step.
 
@@ -203,7 +259,8 @@ class LinearForecast(Adapted):
     """A linear rule from the window to the targets, fitted by least squares before training.
 
     Reads the flattened scaled inputs (batch, features), and what is to be corrected
-    (batch, horizon, targets); returns their sum (batch, horizon, targets). A small ridge keeps
+    (batch, horizon, targets); returns their sum (batch, horizon, targets). With a third input,
+    each window's own unit (batch, 1, targets), the rule counts in that unit. A small ridge keeps
     the rule unique when columns say the same thing twice.
 
     References
@@ -226,9 +283,10 @@ class LinearForecast(Adapted):
 
     def measure(self, batches: Batches) -> None:
         gram, cross, count = np.zeros(()), np.zeros(()), 0
-        for (x, base), y in batches:
+        for (x, base, *units), y in batches:
             x = np.column_stack([_numpy(x), np.ones(len(y))]).astype(np.float64)
-            rest = (y.astype(np.float64) - _numpy(base)).reshape(len(y), -1)
+            rest = y.astype(np.float64) - _numpy(base)
+            rest = (rest / _numpy(units[0]) if units else rest).reshape(len(y), -1)
             gram, cross, count = gram + x.T @ x, cross + x.T @ rest, count + len(y)
         ridge = self.ridge * count * np.eye(len(gram))
         rule = np.linalg.solve(gram + ridge, cross)  # (features + 1, horizon * targets)
@@ -236,9 +294,10 @@ class LinearForecast(Adapted):
         self.bias.assign(rule[-1])
 
     def call(self, inputs: Any) -> Any:
-        x, base = inputs
+        x, base, *units = inputs
         rule = ops.matmul(x, self.kernel) + self.bias  # (batch, horizon * targets)
-        return base + ops.reshape(rule, (-1, self.horizon, self.targets))
+        rule = ops.reshape(rule, (-1, self.horizon, self.targets))
+        return base + (rule * units[0] if units else rule)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"horizon": self.horizon, "targets": self.targets}
@@ -252,7 +311,8 @@ class AddCorrection(Adapted):
     one more axis, of quantiles, which all correct the same simple forecast. The correction counts in
     typical errors (root mean square) that the simple forecast makes on the training windows, one
     per target: a training loss of 1 (mean squared error) means "no better than the simple
-    forecast".
+    forecast". With a third input, each window's own unit (batch, 1, targets), errors are
+    measured in that unit.
     """
 
     def build(self, shape: Any) -> None:
@@ -261,13 +321,16 @@ class AddCorrection(Adapted):
 
     @property
     def measured(self) -> Any:
-        """The simple forecast only: the network has not learned anything yet, and it is slow."""
-        return self.input[1]
+        """The simple forecast and the unit: the network has not learned yet, and it is slow."""
+        return self.input[1:]
 
     def measure(self, batches: Batches) -> None:
-        squares, count, low, high = 0.0, 0, np.inf, -np.inf
-        for simple, y in batches:
-            rest = (y - _numpy(simple)).astype(np.float64)
+        squares: Any = 0.0
+        count, low, high = 0, np.inf, -np.inf
+        for (simple, *units), y in batches:
+            unit: Any = _numpy(units[0]) if units else 1.0
+            y, simple = y / unit, _numpy(simple) / unit
+            rest = (y - simple).astype(np.float64)
             squares, count = squares + (rest**2).sum(axis=(0, 1)), count + rest[..., 0].size
             low, high = np.minimum(low, y.min(axis=(0, 1))), np.maximum(high, y.max(axis=(0, 1)))
         error = np.sqrt(squares / count)
@@ -275,11 +338,11 @@ class AddCorrection(Adapted):
         self.scale.assign(np.maximum(error, least))  # an exact simple forecast needs no correction
 
     def call(self, inputs: Any) -> Any:
-        correction, simple = inputs
+        correction, simple, *units = inputs
+        unit = units[0] * self.scale if units else self.scale
         if len(correction.shape) == 3:
-            return simple + correction * self.scale
-        scale = ops.expand_dims(self.scale, -1)  # (targets, 1)
-        return ops.expand_dims(simple, -1) + correction * scale
+            return simple + correction * unit
+        return ops.expand_dims(simple, -1) + correction * ops.expand_dims(unit, -1)
 
 
 @keras.saving.register_keras_serializable("tsforecast")
@@ -400,19 +463,33 @@ class ScaledLoss(keras.losses.Loss):
         Name of a Keras loss, such as "mse" or "mae".
     scale : sequence of float
         One unit per target; errors are divided by it.
+    own_units : bool
+        Whether each window's own unit comes beside the forecast, (batch, horizon, targets, 2);
+        errors are divided by it too.
     """
 
-    def __init__(self, loss: str, scale: Any, name: str = "scaled_loss", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        loss: str,
+        scale: Any,
+        own_units: bool = False,
+        name: str = "scaled_loss",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, **kwargs)
         self.loss, self.scale = loss, [float(number) for number in scale]
+        self.own_units = own_units
         self.measure = keras.losses.get(loss)
 
     def call(self, y: Any, forecast: Any) -> Any:
         scale = ops.convert_to_tensor(self.scale, dtype=forecast.dtype)
+        if self.own_units:
+            scale, forecast = scale * forecast[..., 1], forecast[..., 0]
         return self.measure(ops.zeros_like(forecast), (forecast - y) / scale)
 
     def get_config(self) -> dict[str, Any]:
-        return {"loss": self.loss, "scale": self.scale, "name": self.name}
+        config = {"loss": self.loss, "scale": self.scale, "own_units": self.own_units}
+        return config | {"name": self.name}
 
 
 @keras.saving.register_keras_serializable("tsforecast")
@@ -428,6 +505,9 @@ class QuantileLoss(keras.losses.Loss):
         Those that the model forecasts.
     scale : sequence of float
         One unit per target; errors are divided by it.
+    own_units : bool
+        Whether each window's own unit comes after the quantiles, as one more of them; errors are
+        divided by it too.
 
     References
     ----------
@@ -442,20 +522,29 @@ class QuantileLoss(keras.losses.Loss):
     """
 
     def __init__(
-        self, quantiles: Any, scale: Any, name: str = "quantile_loss", **kwargs: Any
+        self,
+        quantiles: Any,
+        scale: Any,
+        own_units: bool = False,
+        name: str = "quantile_loss",
+        **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
         self.quantiles = [float(number) for number in quantiles]
         self.scale = [float(number) for number in scale]
+        self.own_units = own_units
 
     def call(self, y: Any, forecast: Any) -> Any:
         levels = ops.convert_to_tensor(self.quantiles, dtype=forecast.dtype)
         scale = ops.convert_to_tensor(self.scale, dtype=forecast.dtype)
+        if self.own_units:
+            scale, forecast = scale * forecast[..., -1], forecast[..., :-1]
         error = (ops.expand_dims(y, -1) - forecast) / ops.expand_dims(scale, -1)
         return ops.mean(ops.maximum(levels * error, (levels - 1) * error), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
-        return {"quantiles": self.quantiles, "scale": self.scale, "name": self.name}
+        config = {"quantiles": self.quantiles, "scale": self.scale}
+        return config | {"own_units": self.own_units, "name": self.name}
 
 
 def _numpy(x: Any) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
 from tsforecast.framing import Framing, Windows
 from tsforecast.layers import (
@@ -24,6 +24,7 @@ from tsforecast.layers import (
     FeedbackCell,
     LastValue,
     LinearForecast,
+    OwnUnits,
     Quantiles,
     Scaling,
     SeasonalValue,
@@ -412,7 +413,7 @@ DECODERS: dict[str, Callable[..., Any]] = {
     "autoregressive": autoregressive,
     "attention": attention,
 }
-SCALINGS = ("none", "standard", "window")
+SCALINGS = ("none", "standard", "window", "series")
 SKIPS = ("none", "last", "season", "linear")
 
 
@@ -447,11 +448,12 @@ def build_model(
         Width of the LSTM layers (filters of a convlstm).
     activation : str
         Activation of the LSTM layers: tanh, or relu as in the tutorial.
-    scaling : {"none", "standard", "window"}, optional
+    scaling : {"none", "standard", "window", "series"}, optional
         Inside the model: "none", raw numbers reach the LSTM (the tutorial's way); "standard",
         every column minus its mean, over its standard deviation; "window", the targets' history
-        relative to its last value in the window, the other columns as in "standard". The default
-        is "window" where the targets' history is an input, else "standard".
+        relative to its last value in the window, the other columns as in "standard"; "series",
+        as "window" and counted in a unit of the window's own, for a panel whose series differ in
+        size. The default is "window" where the targets' history is an input, else "standard".
     skip : {"none", "last", "season", "linear"}
         The simple forecast that the network corrects: none, the last value, the same time last
         season, or a linear rule fitted by least squares. "none" with scaling "standard" corrects
@@ -501,13 +503,18 @@ def build_model(
         inputs["static"] = keras.Input((len(framing.static_covariates),), name="static")
 
     raw = inputs["X"]  # (batch, lookback, inputs)
-    scaled = dict(inputs)
+    scaled, own = dict(inputs), []  # own: each window's own unit, if it has one
+    if scaling == "series":
+        scaled["X"], unit = OwnUnits(targets, name="own_units")(raw)
+        own = [unit]  # (batch, 1, targets)
     if scaling != "none":
-        relative = targets if scaling == "window" else 0
+        relative = targets if scaling in ("window", "series") else 0
         names = None if framing.targets is None else [str(name) for name in framing.inputs]
-        scaled["X"] = Scaling(relative, names, name="scaling")(raw)
-        for name in inputs.keys() - {"X"}:
-            scaled[name] = Scaling(name=f"scaling_{name}")(inputs[name])
+        scaled["X"] = Scaling(relative, names, name="scaling")(scaled["X"])
+    if scaling != "none" and "future" in inputs:
+        scaled["future"] = Scaling(name="scaling_future")(inputs["future"])
+    if "static" in inputs:
+        scaled["static"] = _static(framing, inputs["static"], scaling)
 
     history, future = scaled["X"], scaled.get("future")
     if "static" in scaled:  # one value per series, told to the encoder at every step
@@ -520,23 +527,46 @@ def build_model(
     if quantiles:  # (batch, horizon, targets, quantiles)
         forecast = Quantiles(quantiles, targets, name="quantiles")(forecast)
 
-    simple = _simple_forecast(framing, raw, scaled, scaling, skip, season)
+    simple = _simple_forecast(framing, raw, scaled, own, scaling, skip, season)
     if simple is not None and scaling == "none":
         add = AddToQuantiles if quantiles else layers.Add
         forecast = add(name="forecast")([forecast, simple])
     elif simple is not None:
-        forecast = AddCorrection(name="forecast")([forecast, simple])
+        forecast = AddCorrection(name="forecast")([forecast, simple, *own])
     return keras.Model(raw if len(inputs) == 1 else inputs, forecast)
 
 
+def _static(framing: Framing, static: Any, scaling: str) -> Any:
+    """Static covariates as the network reads them: numbers scaled, categories embedded."""
+    categories = dict(framing.categories)
+    columns = list(enumerate(framing.static_covariates))
+    numbers = [column for column, name in columns if name not in categories]
+    parts = []
+    if numbers:
+        part = static if not categories else ops.take(static, np.array(numbers), axis=1)
+        parts.append(part if scaling == "none" else Scaling(name="scaling_static")(part))
+    for column, name in columns:
+        if name in categories:
+            count = len(categories[name]) + 1  # 0 is an unknown one: it stays at zeros
+            embed = layers.Embedding(count, min(16, count // 2), "zeros", name=f"embed_{column}")
+            parts.append(embed(static[:, column]))  # (batch, width)
+    return parts[0] if len(parts) == 1 else layers.Concatenate()(parts)  # (batch, features)
+
+
 def _simple_forecast(
-    framing: Framing, raw: Any, scaled: dict[str, Any], scaling: str, skip: str, season: int | None
+    framing: Framing,
+    raw: Any,
+    scaled: dict[str, Any],
+    own: list[Any],
+    scaling: str,
+    skip: str,
+    season: int | None,
 ) -> Any:
     """What the network corrects, (batch, horizon, targets); None for no skip and no scaling."""
     horizon, targets = framing.horizon, framing.n_targets
     if skip == "season" and season is not None:
         return SeasonalValue(season, horizon, targets, framing.lead, name="simple")(raw)
-    if skip == "last" or scaling == "window":
+    if skip == "last" or scaling in ("window", "series"):
         simple = LastValue(horizon, targets, name="simple")(raw)
     elif skip == "linear" or scaling == "standard":
         simple = TrainingMean(horizon, targets, name="simple")(raw)
@@ -545,7 +575,7 @@ def _simple_forecast(
     if skip == "linear":
         features = [layers.Flatten()(scaled[name]) for name in sorted(scaled)]
         features = layers.Concatenate()(features) if len(features) > 1 else features[0]
-        simple = LinearForecast(horizon, targets, name="linear")([features, simple])
+        simple = LinearForecast(horizon, targets, name="linear")([features, simple, *own])
     return simple
 
 
@@ -609,8 +639,9 @@ def _check_model(
                 f"Options of build_model itself: encoder, decoder, units, activation, scaling, "
                 f"skip, season, quantiles."
             )
-    if not framing.use_target_history and (scaling == "window" or skip in ("last", "season")):
-        what = "scaling='window'" if scaling == "window" else f"skip={skip!r}"
+    relative = scaling in ("window", "series")
+    if not framing.use_target_history and (relative or skip in ("last", "season")):
+        what = f"scaling={scaling!r}" if relative else f"skip={skip!r}"
         raise ValueError(
             f"{what} starts from the target's own past, and this framing has "
             f"use_target_history=False. Use scaling='standard' and skip='none' or 'linear'."

@@ -10,6 +10,8 @@ import difflib
 import numbers
 import warnings
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -55,6 +57,83 @@ def read_table(table: Table) -> tuple[Any, list[Any], pd.Index]:
             f"If its first axis counts series, frame each series by itself."
         )
     return values, list(range(values.shape[1])), pd.RangeIndex(len(values))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a table or panel, read and checked: what windows are cut from."""
+
+    values: np.ndarray  # (rows, columns)
+    columns: list[Hashable]
+    index: pd.Index  # the time of each row
+    grid: np.ndarray | None  # whole steps of each row; a jump is a wall. None: no wall
+    freq: Any
+    ids: np.ndarray | None = None  # of a panel: the number of each row's series
+    names: tuple[Hashable, ...] = ()  # of a panel: the name of each series
+
+    @cached_property
+    def last(self) -> np.ndarray:
+        """The last row of each series; of a table the last row."""
+        if self.ids is None:
+            return np.array([len(self.values) - 1])
+        return np.append(np.flatnonzero(np.diff(self.ids)), len(self.ids) - 1)
+
+    def where(self, row: int) -> str:
+        """A row in words: its time, and in a panel its series."""
+        series = "" if self.ids is None else f" of series {self.names[self.ids[row]]!r}"
+        return f"{self.index[row]}{series}"
+
+
+def is_panel(table: Any) -> bool:
+    """Whether a table is a panel: many series below each other, in the Nixtla long format."""
+    return isinstance(table, pd.DataFrame) and {"unique_id", "ds"} <= {*table.columns}
+
+
+def read_panel(panel: pd.DataFrame, names: Sequence[Hashable]) -> Rows:
+    """The rows of a panel, series by series, each in order of time."""
+    if panel.empty:
+        raise ValueError("The panel has 0 rows.")
+    for name in ("unique_id", "ds"):
+        if panel[name].isna().any():
+            row = int(np.argmax(panel[name].isna()))
+            raise ValueError(f"Column {name!r} is missing in row {row}. Drop the row or fill it.")
+    ids, series = pd.factorize(panel["unique_id"])
+    index = pd.Index(panel["ds"], name="ds")
+    if not isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)) and index.dtype.kind not in "iu":
+        raise ValueError(
+            f"Column 'ds' holds {index.dtype} (the first is {index[0]!r}), not times. Turn text "
+            f"into times with panel['ds'] = pd.to_datetime(panel['ds']), or number the steps."
+        )
+    number = index.to_numpy() if index.dtype.kind in "iu" else index.asi8
+    step = np.unique(number, return_inverse=True)[1]  # the number of each time among all times
+    order = np.lexsort((step, ids))
+    if (order[1:] < order[:-1]).any():
+        panel, ids, step, index = panel.iloc[order], ids[order], step[order], index[order]
+    again = (np.diff(ids) == 0) & (np.diff(step) == 0)
+    if again.any():
+        row = int(np.argmax(again)) + 1
+        raise ValueError(
+            f"Series {series[ids[row]]!r} has more than one row for {index[row]}. Keep one: "
+            f"panel.drop_duplicates(['unique_id', 'ds'])."
+        )
+    grid, freq = _panel_grid(index, ids, step)
+    values, columns = pick_columns(panel, np.empty((len(panel), 0)), list(panel.columns), names)
+    return Rows(values, columns, index, grid, freq, ids, tuple(series))
+
+
+def _panel_grid(index: pd.Index, ids: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, Any]:
+    """Whole steps of every row, with a jump between series; and the step."""
+    first = np.unique(step, return_index=True)[1]
+    times = index[first]  # every time that occurs, once
+    grid, freq = read_times(pd.Index(times))
+    grid = step if grid is None else grid[step]
+    same = np.diff(ids) == 0
+    steps = np.diff(grid)[same]
+    if len(steps) and steps.min() > 1 and not (steps % steps.min()).any():  # on different days
+        begin = np.flatnonzero(np.append(True, ~same))
+        grid = (grid - np.repeat(grid[begin], np.diff(np.append(begin, len(ids))))) // steps.min()
+        freq = freq * int(steps.min())
+    return grid + ids * 4 * (int(grid.max()) + 1), freq  # so far apart that no season reaches over
 
 
 def pick_columns(
@@ -118,14 +197,9 @@ def _holds_dates(column: pd.Series) -> bool:
     return bool(looks.all())
 
 
-def check_finite(
-    values: np.ndarray,
-    columns: Sequence[Hashable],
-    index: pd.Index,
-    names: Sequence[Hashable],
-    first: int = 0,
-) -> None:
+def check_finite(rows: Rows, names: Sequence[Hashable], first: int = 0) -> None:
     """`first` is the number of the first row in the table, for the message."""
+    values, columns = rows.values, rows.columns
     if values.dtype.kind != "f":
         return
     for begin in range(0, len(values), 1 << 20):  # a block at a time: the table may be on disk
@@ -143,7 +217,7 @@ def check_finite(
                 )
                 raise ValueError(
                     f"Column {name!r} has {int(whole.sum())} missing or infinite values; the "
-                    f"first is {'missing' if missing else 'infinite'}, at {index[row]} (row "
+                    f"first is {'missing' if missing else 'infinite'}, at {rows.where(row)} (row "
                     f"{first + row}). {advice}Fill them (table.interpolate()), "
                     f"or drop the rows (table.dropna()): a gap in time is a wall that no window "
                     f"crosses. What you know of times to come goes into future=, not below the "
@@ -151,17 +225,18 @@ def check_finite(
                 )
 
 
-def check_constant(
-    values: np.ndarray, columns: Sequence[Hashable], names: Sequence[Hashable]
-) -> None:
+def check_constant(rows: Rows, names: Sequence[Hashable]) -> None:
     for name in names:
-        column = values[:, columns.index(name)]
-        if (column != column[0]).any():
-            row = int(np.argmax(column != column[0]))
+        column = rows.values[:, rows.columns.index(name)]
+        changes = column[1:] != column[:-1]
+        if rows.ids is not None:
+            changes &= np.diff(rows.ids) == 0
+        if changes.any():
+            row = int(np.argmax(changes)) + 1
             raise ValueError(
-                f"The static covariate {name!r} changes (from {column[0]} to {column[row]} in row "
-                f"{row}). A static covariate has one value per series; use past_covariates or "
-                f"future_covariates for a column that changes."
+                f"The static covariate {name!r} changes (from {column[row - 1]} to {column[row]} at "
+                f"{rows.where(row)}, row {row}). A static covariate has one value per series; use "
+                f"past_covariates or future_covariates for a column that changes."
             )
 
 
@@ -174,7 +249,8 @@ def read_times(index: pd.Index) -> tuple[np.ndarray | None, Any]:
     if isinstance(index, pd.MultiIndex):
         raise ValueError(
             f"The index has {index.nlevels} levels ({list(index.names)}). Expected one time per "
-            f"row: choose one series, for example table.loc['its name']."
+            f"row: choose one series, for example table.loc['its name']; or give all as a panel "
+            f"with the columns unique_id and ds: table.reset_index()."
         )
     if not isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)) and index.dtype.kind not in "iu":
         raise ValueError(
@@ -195,17 +271,22 @@ def read_times(index: pd.Index) -> tuple[np.ndarray | None, Any]:
     return (None if grid[-1] == len(grid) - 1 else grid), freq
 
 
-def check_order(index: pd.Index) -> None:
-    if index.hasnans:
-        row = int(np.argmax(index.isna()))
-        raise ValueError(f"The time in row {row} is missing. Drop the row, or give it its time.")
+def check_unique(index: pd.Index) -> None:
     if index.has_duplicates:
         row = int(np.argmax(index.duplicated()))
         raise ValueError(
             f"The time {index[row]} appears more than once (again in row {row}). Keep one row per "
             f"time: table[~table.index.duplicated()], or table.groupby(level=0).mean(). If each "
-            f"series has its own rows, choose one series first."
+            f"series has its own rows, choose one series first, or give a panel: a table with "
+            f"the columns unique_id and ds."
         )
+
+
+def check_order(index: pd.Index) -> None:
+    if index.hasnans:
+        row = int(np.argmax(index.isna()))
+        raise ValueError(f"The time in row {row} is missing. Drop the row, or give it its time.")
+    check_unique(index)
     if not index.is_monotonic_increasing:
         row = int(np.argmax(np.asarray(index[1:] < index[:-1]))) + 1
         raise ValueError(

@@ -128,7 +128,8 @@ def fit(
 
     steps = -(-len(windows) // batch_size)  # training steps per epoch
     rounds = _epochs_per_round(epochs, steps)  # epochs that run as one
-    model.compile(
+    trained = _with_own_units(model)
+    trained.compile(
         optimizer=_optimizer(optimizer, learning_rate, epochs * steps),
         loss=_loss(model, loss),
         steps_per_execution=_steps_per_execution(rounds * steps),
@@ -136,7 +137,7 @@ def fit(
     watch = [keras.callbacks.TerminateOnNaN()]
     if validation is not None:
         watch.append(_BestWeights(patience, rounds))
-    history = model.fit(
+    history = trained.fit(
         WindowBatches(windows, batch_size, rounds, shuffle, seed),
         epochs=epochs // rounds,
         validation_data=None if validation is None else WindowBatches(validation),
@@ -237,9 +238,24 @@ def _loss(model: keras.Model, loss: str | None) -> Any:
     quantiles, loss = quantiles_of(model), loss or "mse"
     for layer in model.layers:
         if isinstance(layer, AddCorrection):
-            scale = keras.ops.convert_to_numpy(layer.scale)
-            return QuantileLoss(quantiles, scale) if quantiles else ScaledLoss(loss, scale)
+            scale, own = keras.ops.convert_to_numpy(layer.scale), len(layer.input) == 3
+            if quantiles:
+                return QuantileLoss(quantiles, scale, own)
+            return ScaledLoss(loss, scale, own)
     return QuantileLoss(quantiles, [1.0] * model.output.shape[2]) if quantiles else loss
+
+
+def _with_own_units(model: keras.Model) -> keras.Model:
+    """The same layers; where windows have their own unit, it comes out beside the forecast."""
+    for layer in model.layers:
+        if isinstance(layer, AddCorrection) and len(layer.input) == 3:
+            forecast, simple, unit = model.output, layer.input[1], layer.input[2]
+            if len(forecast.shape) == 3:
+                forecast = keras.ops.expand_dims(forecast, -1)  # (batch, horizon, targets, 1)
+            unit = keras.ops.expand_dims(keras.ops.zeros_like(simple) + unit, -1)
+            both = keras.ops.concatenate([forecast, unit], axis=-1)
+            return keras.Model(model.input, both)  # (batch, horizon, targets, numbers + 1)
+    return model
 
 
 def _steps_per_execution(steps: int) -> int:
@@ -297,7 +313,7 @@ def _check_training(model: keras.Model, loss: Any, learning_rate: float) -> None
 
 
 def _check_after(windows: Windows, validation: Windows) -> None:
-    last, first = windows.target_times(-1)[-1], validation.target_times(0)[0]
+    last, first = windows.target_span[1], validation.target_span[0]
     numbered = windows.index.dtype.kind in "iu"  # row numbers of another table say nothing
     if windows.index.dtype != validation.index.dtype or (
         numbered and not windows.index.equals(validation.index)
