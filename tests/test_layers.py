@@ -164,7 +164,7 @@ def test_linear_forecast_with_columns_that_say_the_same_twice(y):
 def test_a_correction_counts_in_typical_errors_of_the_simple_forecast(y):
     simple = np.random.default_rng(0).normal(size=y.shape).astype("float32")
     correction = np.random.default_rng(1).normal(size=y.shape).astype("float32")
-    add = adapted(AddCorrection(), [correction, simple], y, measured=[simple])
+    add = adapted(AddCorrection(), [correction, simple], y, measured=simple)
     error = np.sqrt(((y - simple).astype(float) ** 2).mean(axis=(0, 1)))
     np.testing.assert_allclose(as_numpy(add.scale), error, rtol=1e-6)
     expected = simple + correction * error
@@ -174,7 +174,7 @@ def test_a_correction_counts_in_typical_errors_of_the_simple_forecast(y):
 @pytest.mark.parametrize("level", [0.0, 7.0, 1e-20, 1e20])
 def test_an_exact_simple_forecast_leaves_a_small_correction(level):
     y = np.full((9, 1, 1), level, dtype="float32")
-    scale = as_numpy(adapted(AddCorrection(), [y, y], y, measured=[y]).scale)
+    scale = as_numpy(adapted(AddCorrection(), [y, y], y, measured=y).scale)
     assert np.isfinite(scale).all()
     assert 0 < scale[0] <= max(1.001e-3 * level, 1e-30)
 

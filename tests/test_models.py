@@ -52,7 +52,7 @@ COMBINATIONS = list(itertools.product(models.ENCODERS, models.DECODERS, FRAMINGS
 def recipes(framing):
     """Scalings and skips that a framing can have."""
     for scaling, skip in itertools.product(models.SCALINGS, models.SKIPS):
-        past = scaling == "window" or skip in ("last", "season")
+        past = scaling in ("window", "series") or skip in ("last", "season")
         if framing.use_target_history or not past:
             yield {"scaling": scaling, "skip": skip, "season": 3 if skip == "season" else None}
 

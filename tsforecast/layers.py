@@ -322,14 +322,14 @@ class AddCorrection(Adapted):
     @property
     def measured(self) -> Any:
         """The simple forecast and the unit: the network has not learned yet, and it is slow."""
-        return self.input[1:]
+        return self.input[1:] if len(self.input) > 2 else self.input[1]
 
     def measure(self, batches: Batches) -> None:
         squares: Any = 0.0
         count, low, high = 0, np.inf, -np.inf
-        for (simple, *units), y in batches:
-            unit: Any = _numpy(units[0]) if units else 1.0
-            y, simple = y / unit, _numpy(simple) / unit
+        for read, y in batches:
+            simple, unit = read if isinstance(read, (list, tuple)) else (read, 1.0)
+            y, simple = y / _numpy(unit), _numpy(simple) / _numpy(unit)
             rest = (y - simple).astype(np.float64)
             squares, count = squares + (rest**2).sum(axis=(0, 1)), count + rest[..., 0].size
             low, high = np.minimum(low, y.min(axis=(0, 1))), np.maximum(high, y.max(axis=(0, 1)))
