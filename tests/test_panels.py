@@ -257,7 +257,7 @@ def test_a_category_is_embedded_and_an_unknown_one_is_zeros(tmp_path):
     framing = Framing(1, targets="y", static_covariates=["kind", "size"])
     windows = framing.windows(panel)
     model = build_model(windows.framing, units=4)
-    fit(model, windows, epochs=30, seed=0)
+    fit(model, windows, epochs=40, learning_rate=0.05, seed=0)
     steps = predict(model, windows)[:, 0, 0] - windows.X[:, -1, 0]
     assert (steps[windows.series == "a"] > 0.5).all()
     assert (steps[windows.series == "b"] < -0.5).all()

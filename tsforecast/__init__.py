@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from tsforecast.framing import Framing, Windows
 
 if TYPE_CHECKING:
     from tsforecast.backtest import forecast_table, score, score_by_step
-    from tsforecast.forecaster import forecast
+    from tsforecast.forecaster import Forecaster, forecast
     from tsforecast.importance import importance
     from tsforecast.intervals import add_intervals, coverage
     from tsforecast.models import build_model, load_model, predict, with_horizon
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from tsforecast.training import adapt, fit
 
 __all__ = [
+    "Forecaster",
     "Framing",
     "Windows",
     "adapt",
@@ -69,7 +71,7 @@ _HOMES = {
     "models": ("build_model", "load_model", "predict", "with_horizon"),
     "training": ("adapt", "fit"),
     "intervals": ("add_intervals", "coverage"),
-    "forecaster": ("forecast",),
+    "forecaster": ("Forecaster", "forecast"),
     "backtest": ("forecast_table", "score", "score_by_step"),
     "importance": ("importance",),
     "plotting": (
@@ -89,7 +91,7 @@ _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names
 def __getattr__(name: str) -> Any:
     if name in _MODULE_OF:
         return getattr(import_module(f"tsforecast.{_MODULE_OF[name]}"), name)
-    if name in ("framing", "layers", "persistence", "tables", *_HOMES):
+    if find_spec(f"tsforecast.{name}"):
         return import_module(f"tsforecast.{name}")
     raise AttributeError(f"module 'tsforecast' has no attribute {name!r}")
 
