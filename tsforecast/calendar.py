@@ -88,14 +88,14 @@ def calendar_features(index: pd.Index, names: Sequence[str] | None = None) -> pd
     day = np.asarray(times.hour / 24 + times.minute / 1440 + times.second / 86400)
     turns = {  # where in the cycle, from 0 to 1
         "day": day,
-        "week": (np.asarray(times.dayofweek) + day) / DAYS["week"],
-        "year": (np.asarray(times.dayofyear) - 1 + day) / DAYS["year"],
+        "week": (np.asarray(times.day_of_week) + day) / DAYS["week"],
+        "year": (np.asarray(times.day_of_year) - 1 + day) / DAYS["year"],
     }
     columns = {}
     for name in calendar_names(index) if names is None else names:
         cycle, *rest = name.split("_")
         if name == "weekend":
-            columns[name] = np.asarray(times.dayofweek >= 5, dtype=float)
+            columns[name] = np.asarray(times.day_of_week >= 5, dtype=float)
         elif cycle in turns and len(rest) == 2 and rest[0] in ("sin", "cos") and rest[1].isdigit():
             angle = 2 * np.pi * int(rest[1]) * turns[cycle]
             columns[name] = (np.sin if rest[0] == "sin" else np.cos)(angle)

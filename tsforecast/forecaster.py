@@ -250,11 +250,12 @@ class Forecaster:
         windows = self._framing(calendar).windows(_with_calendar(table, calendar))
         train, check, measure = self._parts(windows, validation, calibration)
         model = self._build(windows.framing)
-        chosen = {name: self.settings[name] for name in TRAINING}
+        chosen: dict[str, Any] = {name: self.settings[name] for name in TRAINING}
         if check is None:
             chosen["patience"] = None
-        resume = {} if checkpoint is None else {"checkpoint": checkpoint}
-        history = fit(model, train, validation=check, verbose=verbose, **resume, **chosen)
+        if checkpoint is not None:
+            chosen["checkpoint"] = checkpoint
+        history = fit(model, train, validation=check, verbose=verbose, **chosen)
         margins = None if measure is None else self._calibrate(model, measure)
 
         self.model, self.framing, self.calendar = model, windows.framing, calendar
@@ -269,7 +270,9 @@ class Forecaster:
         known = Framing(**chosen).future_covariates
         return Framing(**chosen | {"future_covariates": (*known, *calendar)})
 
-    def _parts(self, windows: Windows, validation: Any, calibration: Any) -> list[Windows | None]:
+    def _parts(
+        self, windows: Windows, validation: Any, calibration: Any
+    ) -> tuple[Windows, Windows | None, Windows | None]:
         """Training, validation and calibration windows; None for a part that is not needed."""
         conformal = self.level is not None and self.settings["intervals"] != "quantile"
         if calibration is not None and not conformal:
@@ -284,7 +287,7 @@ class Forecaster:
         borders = [time for time in (validation, calibration) if time is not None]
         parts = windows.split(*borders) if borders else [windows]
         check = None if validation is None else parts[1]
-        return [parts[0], check, parts[-1] if conformal else None]
+        return parts[0], check, parts[-1] if conformal else None
 
     def _calibrate(self, model: keras.Model, windows: Windows) -> np.ndarray:
         y = np.asarray(windows.y, dtype=np.float64)
@@ -560,7 +563,10 @@ class Forecaster:
         index = description["index"]
         tail = pd.DataFrame(dict(enumerate(columns)), index=index)
         tail.columns = pd.Index(description["columns"])
-        forecaster.tail = tail.reset_index() if "unique_id" in description["columns"] else tail
+        if "unique_id" in tail:
+            tail = tail.reset_index()
+            tail = tail[["unique_id", "ds", *tail.columns[2:]]]
+        forecaster.tail = tail
         return forecaster
 
     # --- looking at it ------------------------------------------------------------------------
@@ -578,7 +584,9 @@ class Forecaster:
         if is_panel(table):
             names = [name for name in names if name != "unique_id"]
             rows = table.sort_values("ds", kind="stable").groupby("unique_id", sort=False)
-            return rows.tail(windows.framing.span)[["unique_id", "ds", *names]].reset_index(drop=True)
+            return rows.tail(windows.framing.span)[["unique_id", "ds", *names]].reset_index(
+                drop=True
+            )
         tail = table[names].iloc[-windows.framing.span :].copy()
         if isinstance(tail.index, pd.DatetimeIndex):
             tail.index = _with_freq(tail.index, windows.freq)
@@ -588,15 +596,15 @@ class Forecaster:
         """The table, if its rows are as far apart as those that the forecaster was fitted on."""
         if is_panel(table) or not isinstance(table.index, pd.DatetimeIndex) or self.freq is None:
             return table
-        table = table.set_axis(_with_freq(table.index, self.freq))
-        freq = table.index.freq or (read_times(table.index)[1] if len(table) > 2 else self.freq)
+        index = _with_freq(table.index, self.freq)
+        freq = index.freq or (read_times(index)[1] if len(index) > 2 else self.freq)
         if freq != self.freq:
             raise ValueError(
                 f"The forecaster was fitted on rows that are {self.freq.freqstr!r} apart, and the "
                 f"rows of this table are {freq.freqstr!r} apart. Bring it to the same spacing, for "
                 f"example with table.resample({self.freq.freqstr!r}).mean()."
             )
-        return table
+        return table.set_axis(index)
 
     def _join(self, table: pd.DataFrame) -> tuple[pd.DataFrame, Any]:
         """The known rows with the new ones below, and the last known time (of each series)."""
@@ -729,7 +737,7 @@ def _dates_of(framing: Framing, table: Any) -> pd.DataFrame:
 
 def _with_targets(dated: pd.DataFrame, framing: Framing, values: np.ndarray) -> pd.DataFrame:
     """A column per target beside the times; `values` is (rows, targets)."""
-    for column, target in enumerate(framing.targets):
+    for target in framing.targets:
         if target in dated:
             raise ValueError(
                 f"A target cannot be called {target!r}: the forecast has a column of that name "
@@ -741,9 +749,11 @@ def _with_targets(dated: pd.DataFrame, framing: Framing, values: np.ndarray) -> 
 
 def _joined(parts: list[pd.DataFrame], framing: Framing, steps: int) -> pd.DataFrame:
     """Rounds of fed-back forecasts as one table, with the cutoff of the first."""
-    rounds = []
+    rounds: list[pd.DataFrame] = []
     for part in parts:
-        ends = [name for name in part.columns if str(name).rpartition("-")[0].endswith(("-lo", "-hi"))]
+        ends = [
+            name for name in part.columns if str(name).rpartition("-")[0].endswith(("-lo", "-hi"))
+        ]
         if part["fed back"].all():
             part[ends] = np.nan
         series = np.arange(len(part)) // framing.horizon
