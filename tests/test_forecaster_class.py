@@ -217,7 +217,7 @@ def test_an_update_that_fails_changes_nothing(monkeypatch) -> None:
     for bad, words in [
         (table.iloc[:300], "No row of this table is later"),
         (table.iloc[402:403], "No window ends in the new rows"),
-        (table.rename(columns={"load": "lod"}), "no column 'load'"),
+        (table.rename(columns={"load": "power"}), "no column 'load'"),
         (panel(), "fitted on a table, and this is a panel"),
     ]:
         with pytest.raises(ValueError, match=words):
