@@ -181,6 +181,18 @@ def test_columns_together_count_as_one() -> None:
     assert cells["a", "x", "all"] == both["a", "p", "all"]
 
 
+def test_of_quantiles_the_median_counts() -> None:
+    rng = np.random.default_rng(0)
+    windows = Framing(3, targets="y", past_covariates="p").windows(
+        pd.DataFrame(rng.normal(size=(40, 2)), columns=list("yp"))
+    )
+    model = build_model(windows.framing, units=4, quantiles=(0.1, 0.5, 0.9))
+    tsf.adapt(model, windows)
+    parts = importance(model, windows)
+    median = tsf.predict(model, windows)[..., 1]
+    assert parts.attrs["error"] == pytest.approx(np.abs(median - windows.y).mean(), rel=1e-5)
+
+
 def test_a_forecaster_is_its_model(fitted) -> None:
     class Forecaster:
         model = fitted[0]

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from tsforecast.framing import Windows
-from tsforecast.models import check_fitted, check_shapes, check_windows
+from tsforecast.intervals import point_forecast
+from tsforecast.models import check_fitted, check_shapes, check_windows, quantiles_of
 from tsforecast.tables import check_whole_number
 
 ALL_COLUMNS, ALL_BLOCKS, AHEAD = "all columns", "all", "ahead"
@@ -245,14 +246,15 @@ def _errors(
         inputs, y = windows.batch(rows)
         others, _ = windows.batch(partners[rows])
         for number, part in enumerate(parts):
-            mixed = inputs if part is None else _exchange(inputs, others, part)
-            miss = np.abs(model.predict_on_batch(mixed).astype(np.float64) - y)
+            mixed = inputs if part is None else exchange(inputs, others, part)
+            forecast = point_forecast(model.predict_on_batch(mixed), quantiles_of(model))
+            miss = np.abs(forecast.astype(np.float64) - y)
             sums[number] += (miss if metric == "mae" else miss**2).sum(axis=(0, 1))
     means = sums / (len(windows) * windows.framing.horizon)
     return means if metric == "mae" else np.sqrt(means)
 
 
-def _exchange(inputs: Any, others: Any, part: Part) -> Any:
+def exchange(inputs: Any, others: Any, part: Part) -> Any:
     """The inputs with one part taken from other windows; everything else stays."""
     one = not isinstance(inputs, dict)
     mixed = {"X": inputs} if one else dict(inputs)

@@ -271,8 +271,9 @@ def plot_importance(parts: pd.DataFrame, target: Any = None, axes: Any = None) -
     for (row, column), value in np.ndenumerate(grid.to_numpy()):
         if np.isfinite(value):
             color = "white" if value > 0.6 * high else INK
-            axes[1].text(column, row, f"{value:.0f}", ha="center", va="center", color=color)
-    axes[1].set_xticks(range(len(blocks)), blocks)
+            text = str(round(float(value)))
+            axes[1].text(column, row, text, ha="center", va="center", color=color)
+    axes[1].set_xticks(range(len(blocks)), blocks, rotation=30, ha="right")
     axes[1].set_yticks(range(len(names)), names)
     axes[1].set_xlabel("steps before the cutoff")
     return axes
