@@ -1,13 +1,23 @@
-"""What a model can answer with besides numbers: quantiles."""
+"""What a model can answer with besides numbers: quantiles, events, classes."""
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 
-from tsforecast import Framing, adapt, build_model, fit, load_model, models, predict, with_horizon
-from tsforecast.layers import QuantileLoss, Quantiles
-from tsforecast.models import quantiles_of
+from tsforecast import (
+    Framing,
+    adapt,
+    build_model,
+    fit,
+    load_model,
+    models,
+    predict,
+    training,
+    with_horizon,
+)
+from tsforecast.layers import LabelLoss, QuantileLoss, Quantiles
+from tsforecast.models import head_of, quantiles_of
 
 LEVELS = (0.05, 0.5, 0.9)
 
@@ -178,3 +188,170 @@ def test_windows_of_another_shape_and_quantiles():
     model = build_model(Framing(4, targets="a", horizon=2), units=2, quantiles=LEVELS)
     with pytest.raises(ValueError, match=r"forecasts 2 steps x 1 targets.* 3 steps x 1"):
         predict(model, Framing(4, targets="a", horizon=3).windows(table()))
+
+
+# --- events and classes ---------------------------------------------------------------------------
+
+
+def labelled(rows=60, seed=0):
+    """A rare event that comes two rows after a high value; a class that counts 0, 1, 2."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=rows)
+    event = np.roll(x > 1.0, 2).astype(float)
+    event[:2] = 0
+    frame = {"event": event, "other": 1 - event, "kind": np.arange(rows) % 3.0, "x": x}
+    return pd.DataFrame(frame, index=pd.date_range("2024", periods=rows, freq="D"))
+
+
+def event_windows(rows=60, **options):
+    return Framing(4, targets="event", past_covariates="x", **options).windows(labelled(rows))
+
+
+HEADS = {"event": (["event", "other"], None), "class": ("kind", 3)}
+
+
+@pytest.mark.parametrize("decoder", models.DECODERS)
+@pytest.mark.parametrize("head", HEADS)
+def test_chances_with_every_decoder(head, decoder, tmp_path):
+    keras.utils.set_random_seed(0)
+    targets, classes = HEADS[head]
+    windows = Framing(4, horizon=2, targets=targets, past_covariates="x").windows(labelled())
+    model = build_model(windows.framing, decoder=decoder, units=3, head=head, classes=classes)
+    adapt(model, windows)
+    X, _ = windows.arrays()
+    chances = as_numpy(model(X))
+    assert chances.shape == (len(windows), 2, classes or 2)
+    assert ((chances > 0) & (chances < 1)).all()
+    if head == "class":
+        np.testing.assert_allclose(chances.sum(axis=-1), 1, rtol=1e-5)
+    model.save(tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras")
+    assert head_of(loaded) == head
+    np.testing.assert_array_equal(as_numpy(loaded(X)), chances)
+    if decoder != "vector":
+        np.testing.assert_allclose(as_numpy(with_horizon(model, 4)(X))[:, :2], chances, rtol=1e-5)
+
+
+def test_an_event_is_learned_and_a_class_too():
+    train, test = event_windows(600).split(labelled(600).index[500])
+    model = build_model(train.framing, units=8, head="event")
+    fit(model, train, epochs=20, learning_rate=0.03, seed=0)
+    chances = predict(model, test)
+    assert ((chances > 0.5) == (test.y == 1)).mean() > 0.97
+
+    windows = Framing(4, targets="kind").windows(labelled(300))
+    model = build_model(windows.framing, units=8, head="class", classes=3)
+    fit(model, windows, epochs=20, learning_rate=0.03, seed=0)
+    assert (predict(model, windows).argmax(axis=-1) == windows.y[..., 0]).all()
+
+
+def test_chances_of_pure_noise_are_the_share_and_weights_move_them():
+    """Without anything to learn, the chance is the share of events, in weighted counts."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"event": (rng.random(2000) < 0.1).astype(float)})
+    windows = Framing(1, targets="event").windows(table)
+    share = windows.y.mean()
+    for weight, expected in (("balanced", 0.5), ({0: 1, 1: 3}, 3 * share / (2 * share + 1))):
+        model = build_model(windows.framing, units=2, head="event")
+        fit(model, windows, epochs=3, learning_rate=0.03, class_weight=weight, seed=0)
+        assert predict(model, windows).mean() == pytest.approx(expected, abs=0.05)
+
+
+def test_the_label_loss_by_hand():
+    rng = np.random.default_rng(0)
+    y = (rng.random((5, 2, 2)) < 0.5).astype("float32")
+    chances = rng.uniform(0.1, 0.9, (5, 2, 2)).astype("float32")
+    weights = [[1.0, 4.0], [0.5, 2.0]]
+    total = 0.0
+    for w, h, t in np.ndindex(5, 2, 2):
+        right = chances[w, h, t] if y[w, h, t] else 1 - chances[w, h, t]
+        total -= weights[t][int(y[w, h, t])] * np.log(right)
+    loss = LabelLoss("event", weights)
+    assert float(loss(y, chances)) == pytest.approx(total / 20, rel=1e-4)
+
+    codes = rng.integers(0, 3, (5, 2, 1)).astype("float32")
+    chances = rng.dirichlet(np.ones(3), (5, 2)).astype("float32")
+    total = 0.0
+    for w, h in np.ndindex(5, 2):
+        code = int(codes[w, h, 0])
+        total -= (1.0, 2.0, 5.0)[code] * np.log(chances[w, h, code])
+    loss = LabelLoss.from_config(LabelLoss("class", [1.0, 2.0, 5.0]).get_config())
+    assert float(loss(codes, chances)) == pytest.approx(total / 10, rel=1e-4)
+
+
+def test_balanced_counts_every_label_as_much_in_all():
+    weights = training._as_weights("balanced", np.array([90, 10]))
+    np.testing.assert_allclose(weights * [90, 10], [50, 50])
+    np.testing.assert_array_equal(training._as_weights({1: 20, 0: 1}, np.array([90, 10])), [1, 20])
+
+
+def test_rows_after_the_training_part_do_not_reach_a_fitted_classifier():
+    weights = []
+    for spoil in (False, True):
+        table = labelled()
+        if spoil:
+            table.loc[table.index[40] :, ["event", "x"]] = [1.0, 1e6]
+        train, _ = (
+            Framing(4, targets="event", past_covariates="x").windows(table).split(table.index[40])
+        )
+        model = build_model(train.framing, units=2, head="event")
+        fit(model, train, epochs=2, class_weight="balanced", seed=0)
+        weights.append(model.get_weights())
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"head": "events"}, r"no head 'events'.*number, event, class"),
+        ({"head": "class"}, r"classes must be a whole number, 2 or more; got None"),
+        ({"head": "class", "classes": 1}, r"classes must be a whole number, 2 or more; got 1"),
+        ({"head": "event", "classes": 2}, r"classes=2 is read by head='class' only.*'event'"),
+        ({"classes": 2}, r"classes=2 is read by head='class' only.*'number'"),
+        ({"head": "event", "skip": "last"}, r"no simple forecast.*skip='last'"),
+        ({"head": "event", "scaling": "window"}, r"scaling='standard'.*got scaling='window'"),
+        ({"head": "event", "quantiles": LEVELS}, r"no quantile.*quantiles=\(0.05, 0.5, 0.9\)"),
+    ],
+)
+def test_wrong_heads(options, words):
+    with pytest.raises(ValueError, match=words):
+        build_model(Framing(3), units=2, **options)
+
+
+def test_one_column_of_classes():
+    with pytest.raises(ValueError, match=r"2 targets \['a', 'b'\].*class codes"):
+        build_model(Framing(3, targets=["a", "b"]), head="class", classes=3)
+
+
+def spoiled(column, value):
+    table = labelled()
+    table.loc[table.index[7], column] = value
+    return table
+
+
+@pytest.mark.parametrize(
+    ("head", "table", "arguments", "words"),
+    [
+        ("event", spoiled("event", 0.5), {}, r"'event' holds 0.5.*from 0 to 1.*> limit"),
+        ("class", spoiled("kind", 3), {}, r"'kind' holds 3,.*from 0 to 2.*cat.codes"),
+        ("class", spoiled("kind", -1), {}, r"'kind' holds -1"),
+        ("event", labelled().assign(event=0.0), {}, r"'event': they hold 56 of 0, 0 of 1.*longer"),
+        ("class", labelled().assign(kind=1.0), {}, r"'kind': they hold 0 of 0, 56 of 1, 0 of 2"),
+        ("event", labelled(), {"class_weight": {1: 20}}, r"each label \[0, 1\]; got \{1: 20\}"),
+        ("event", labelled(), {"class_weight": "balance"}, r"'balanced' or a dict.*'balance'"),
+        ("event", labelled(), {"class_weight": {0: 1, 1: 0}}, r"weight must be a number above 0"),
+        ("event", labelled(), {"loss": "mse"}, r"head='event'.*cross-entropy.*loss='mse' out"),
+        ("number", labelled(), {"class_weight": "balanced"}, r"forecasts numbers.*head='event'"),
+    ],
+)
+def test_wrong_labels_and_weights_before_training(head, table, arguments, words):
+    target = "kind" if head == "class" else "event"
+    windows = Framing(4, targets=target).windows(table)
+    classes = 3 if head == "class" else None
+    model = build_model(windows.framing, units=2, head=head, classes=classes)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=words):
+        fit(model, windows, seed=0, **arguments)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -1,8 +1,8 @@
 """Frame a table, choose an encoder and a decoder, get a dated forecast.
 
 The modules, in the order in which data flows through them (and in which the book teaches them):
-`datasets`, `tables`, `framing`, `layers`, `models`, `training`, `intervals`, `persistence`, `forecaster`,
-`backtest`, `importance`, `tuning`, `plotting`.
+`datasets`, `tables`, `framing`, `layers`, `models`, `training`, `intervals`, `events`,
+`persistence`, `forecaster`, `backtest`, `importance`, `tuning`, `plotting`.
 
 Framing needs NumPy and pandas only. Keras is imported when a model is first asked for.
 """
@@ -20,6 +20,15 @@ from tsforecast.framing import Framing, Windows
 
 if TYPE_CHECKING:
     from tsforecast.backtest import forecast_table, score, score_by_step
+    from tsforecast.events import (
+        choose_thresholds,
+        class_table,
+        confusion,
+        event_table,
+        events_within,
+        flag_anomalies,
+        score_events,
+    )
     from tsforecast.forecaster import Forecaster, forecast
     from tsforecast.importance import importance
     from tsforecast.intervals import add_intervals, coverage
@@ -30,6 +39,8 @@ if TYPE_CHECKING:
         plot_forecast,
         plot_history,
         plot_importance,
+        plot_intervals,
+        plot_precision_recall,
         plot_window,
         shape_card,
         use_style,
@@ -43,9 +54,15 @@ __all__ = [
     "adapt",
     "add_intervals",
     "build_model",
+    "choose_thresholds",
+    "class_table",
+    "confusion",
     "coverage",
     "datasets",
+    "event_table",
+    "events_within",
     "fit",
+    "flag_anomalies",
     "forecast",
     "forecast_table",
     "importance",
@@ -55,10 +72,13 @@ __all__ = [
     "plot_forecast",
     "plot_history",
     "plot_importance",
+    "plot_intervals",
+    "plot_precision_recall",
     "plot_window",
     "predict",
     "score",
     "score_by_step",
+    "score_events",
     "shape_card",
     "use_style",
     "with_horizon",
@@ -71,6 +91,15 @@ _HOMES = {
     "models": ("build_model", "load_model", "predict", "with_horizon"),
     "training": ("adapt", "fit"),
     "intervals": ("add_intervals", "coverage"),
+    "events": (
+        "choose_thresholds",
+        "class_table",
+        "confusion",
+        "event_table",
+        "events_within",
+        "flag_anomalies",
+        "score_events",
+    ),
     "forecaster": ("Forecaster", "forecast"),
     "backtest": ("forecast_table", "score", "score_by_step"),
     "importance": ("importance",),
@@ -80,6 +109,8 @@ _HOMES = {
         "plot_forecast",
         "plot_history",
         "plot_importance",
+        "plot_intervals",
+        "plot_precision_recall",
         "plot_window",
         "shape_card",
         "use_style",

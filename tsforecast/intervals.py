@@ -344,7 +344,7 @@ def coverage(
     for name in dict.fromkeys(name for name, _ in found):
         for one in wanted:
             if (name, one) not in found:
-                has = sorted(level for other, level in found if other == name)
+                has = levels_of(forecasts, name)
                 raise ValueError(
                     f"There is no {one:g} % interval of {name!r}; the table has the levels {has}."
                 )
@@ -375,6 +375,17 @@ def forecast_names(forecasts: pd.DataFrame) -> list[str]:
     about = ("unique_id", "ds", "cutoff", "step", "y", "fed back")
     ends = {end for name, one in _intervals_in(forecasts) for end in _names_of_ends(name, one)}
     return [name for name in forecasts.columns if name not in about and name not in ends]
+
+
+def levels_of(forecasts: pd.DataFrame, name: str) -> list[float]:
+    """The levels of the intervals that a forecast has in a table.
+
+    Examples
+    --------
+    >>> levels_of(pd.DataFrame(columns=["LSTM", "LSTM-lo-90", "LSTM-hi-90"]), "LSTM")
+    [90]
+    """
+    return sorted(level for other, level in _intervals_in(forecasts) if other == name)
 
 
 def _tail(level: float) -> float:

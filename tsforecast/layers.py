@@ -547,5 +547,41 @@ class QuantileLoss(keras.losses.Loss):
         return config | {"own_units": self.own_units, "name": self.name}
 
 
+@keras.saving.register_keras_serializable("tsforecast")
+class LabelLoss(keras.losses.Loss):
+    """The cross-entropy of events or classes, in which a rare label may count more.
+
+    Parameters
+    ----------
+    head : {"event", "class"}
+        Of events, y and the chances are (batch, horizon, targets); of classes, y holds codes,
+        (batch, horizon, 1), and the chances are (batch, horizon, classes).
+    weights : list
+        How much each label counts: (targets, 2) for events, (classes,) for classes.
+
+    Examples
+    --------
+    >>> y, chance = np.ones((1, 1, 1)), np.full((1, 1, 1), 0.5)
+    >>> round(float(LabelLoss("event", [[1.0, 10.0]])(y, chance)), 2)  # 10 * log(2)
+    6.93
+    """
+
+    def __init__(self, head: str, weights: Any, name: str = "label_loss", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.head, self.weights = head, np.asarray(weights, dtype=float).tolist()
+
+    def call(self, y: Any, chances: Any) -> Any:
+        weights = ops.convert_to_tensor(self.weights, dtype=chances.dtype)
+        if self.head == "event":
+            y = ops.cast(y, chances.dtype)
+            weight = weights[:, 0] + (weights[:, 1] - weights[:, 0]) * y
+            return weight * ops.binary_crossentropy(y, chances)
+        codes = ops.cast(y[..., 0], "int32")  # (batch, horizon)
+        return ops.take(weights, codes) * ops.sparse_categorical_crossentropy(codes, chances)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"head": self.head, "weights": self.weights, "name": self.name}
+
+
 def _numpy(x: Any) -> np.ndarray:
     return np.asarray(ops.convert_to_numpy(x))

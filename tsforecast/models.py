@@ -414,6 +414,7 @@ DECODERS: dict[str, Callable[..., Any]] = {
     "attention": attention,
 }
 SCALINGS = ("none", "standard", "window", "series")
+HEADS = ("number", "event", "class")
 SKIPS = ("none", "last", "season", "linear")
 
 
@@ -431,6 +432,8 @@ def build_model(
     skip: str = "none",
     season: int | None = None,
     quantiles: Sequence[float] = (),
+    head: str = "number",
+    classes: int | None = None,
     **options: Any,
 ) -> keras.Model:
     """Join an encoder and a decoder to a Keras model that takes and gives raw numbers.
@@ -464,6 +467,12 @@ def build_model(
         Forecast these quantiles of each number instead of the number alone, for example
         ``(0.05, 0.5, 0.95)``: the median and the ends of a 90 % interval. In rising order, with
         0.5 among them: the median is the point forecast. No two of them cross.
+    head : {"number", "event", "class"}
+        What the model answers with: numbers; the chance of an event, for targets that are 0 or 1;
+        or the chance of each class, for one target that holds codes 0, 1, ... The last two correct
+        no simple forecast, and their default scaling is "standard".
+    classes : int, optional
+        Number of classes, for ``head="class"``.
     **options
         Further arguments of the encoder, such as ``subsequences=2`` for "cnn".
 
@@ -471,7 +480,8 @@ def build_model(
     -------
     keras.Model
         Reads X (batch, lookback, inputs), or a dict of "X", "future" and "static"; returns
-        (batch, horizon, targets), with quantiles (batch, horizon, targets, quantiles). Fit it with `tsforecast.fit`, which first measures the
+        (batch, horizon, targets), with quantiles (batch, horizon, targets, quantiles), with
+        ``head="class"`` (batch, horizon, classes). Fit it with `tsforecast.fit`, which first measures the
         scaling on the training windows.
 
     Raises
@@ -489,11 +499,13 @@ def build_model(
     encode = _choose("encoder", encoder, ENCODERS)
     decode = _choose("decoder", decoder, DECODERS)
     if scaling is None:
-        scaling = "window" if framing.use_target_history else "standard"
+        number = framing.use_target_history and head == "number"
+        scaling = "window" if number else "standard"
     check_whole_number("units", units, 1)
     units = int(units)  # Keras takes no number of NumPy
     _check_model(framing, encode, options, scaling, skip, season)
     quantiles = _as_quantiles(quantiles)
+    _check_head(framing, head, classes, quantiles, scaling, skip)
 
     horizon, targets = framing.horizon, framing.n_targets
     inputs = {"X": keras.Input((framing.lookback, framing.n_inputs), name="X")}
@@ -522,10 +534,14 @@ def build_model(
         history = layers.Concatenate()([history, static])  # (batch, lookback, inputs + static)
     sequences = {"return_sequences": True} if decode is attention else {}
     state = encode(history, units, activation=activation, **sequences, **options)
-    numbers = targets * max(len(quantiles), 1)  # that the decoder writes at every step
+    numbers = classes or targets * max(len(quantiles), 1)  # that the decoder writes at every step
     forecast = decode(state, horizon, numbers, units=units, activation=activation, future=future)
     if quantiles:  # (batch, horizon, targets, quantiles)
         forecast = Quantiles(quantiles, targets, name="quantiles")(forecast)
+    if head != "number":
+        activation = "sigmoid" if head == "event" else "softmax"
+        chance = layers.Activation(activation, name=head)(forecast)  # the last axis adds up to 1
+        return keras.Model(raw if len(inputs) == 1 else inputs, chance)
 
     simple = _simple_forecast(framing, raw, scaled, own, scaling, skip, season)
     if simple is not None and scaling == "none":
@@ -596,6 +612,45 @@ def _as_quantiles(quantiles: Any) -> tuple[float, ...]:
     return quantiles
 
 
+def _check_head(
+    framing: Framing, head: str, classes: Any, quantiles: Any, scaling: str, skip: str
+) -> None:
+    if head not in HEADS:
+        raise ValueError(f"There is no head {head!r}. Choose from {', '.join(HEADS)}.")
+    if head == "class":
+        check_whole_number("classes", classes, 2)
+        if framing.n_targets > 1:
+            raise ValueError(
+                f"head='class' answers with one class per step, and the framing has "
+                f"{framing.n_targets} targets {list(framing.targets or ())}. Name the column of "
+                f"class codes: targets=..."
+            )
+    elif classes is not None:
+        raise ValueError(
+            f"classes={classes} is read by head='class' only, and this is head={head!r}. Leave one "
+            f"out or change the other."
+        )
+    unscaled = scaling in ("none", "standard")
+    if head != "number" and (quantiles or not unscaled or skip != "none"):
+        raise ValueError(
+            f"head={head!r} answers with chances, so there is no simple forecast to correct and "
+            f"no quantile. Use scaling='standard' and skip='none', without quantiles (got "
+            f"scaling={scaling!r}, skip={skip!r}, quantiles={tuple(quantiles)})."
+        )
+
+
+def head_of(model: keras.Model) -> str:
+    """What a model answers with: "number", "event" or "class".
+
+    Examples
+    --------
+    >>> head_of(build_model(Framing(3), head="event"))
+    'event'
+    """
+    names = [layer.name for layer in model.layers]
+    return next((head for head in ("event", "class") if head in names), "number")
+
+
 def quantiles_of(model: keras.Model) -> tuple[float, ...]:
     """The quantiles that a model forecasts; none for a model of point forecasts.
 
@@ -637,7 +692,7 @@ def _check_model(
             raise ValueError(
                 f"The encoder {encode.__name__!r} has no option {option!r}. Its options: {can}. "
                 f"Options of build_model itself: encoder, decoder, units, activation, scaling, "
-                f"skip, season, quantiles."
+                f"skip, season, quantiles, head, classes."
             )
     relative = scaling in ("window", "series")
     if not framing.use_target_history and (relative or skip in ("last", "season")):
@@ -765,7 +820,8 @@ def predict(model: keras.Model, windows: Windows, batch_size: int = 1024) -> np.
     -------
     numpy.ndarray
         (samples, horizon, targets); of a model with quantiles
-        (samples, horizon, targets, quantiles).
+        (samples, horizon, targets, quantiles); of events the chance of each, and of classes
+        (samples, horizon, classes).
 
     Raises
     ------
@@ -866,6 +922,8 @@ def check_shapes(model: keras.Model, framing: Framing) -> None:
             f"model from the framing of these windows: build_model(windows.framing, ...)."
         )
     expected, given = model.output_shape[1:3], (framing.horizon, framing.n_targets)
+    if head_of(model) == "class":  # its last axis counts classes of one target
+        expected = (expected[0], 1)
     if expected != given:
         raise ValueError(
             f"The model forecasts {expected[0]} steps x {expected[1]} targets, and the windows ask "

@@ -279,6 +279,98 @@ def plot_importance(parts: pd.DataFrame, target: Any = None, axes: Any = None) -
     return axes
 
 
+def plot_intervals(
+    forecasts: pd.DataFrame, name: str | None = None, cutoff: Any = None, ax: Any = None
+) -> Any:
+    """Draw one forecast of a table with its intervals, and what came.
+
+    Parameters
+    ----------
+    forecasts : pandas.DataFrame
+        With columns such as ``LSTM``, ``LSTM-lo-90`` and ``LSTM-hi-90``.
+    name : str, optional
+        Which forecast; by default the first.
+    cutoff : time, optional
+        Which cutoff; by default the first.
+    ax : matplotlib axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib axes
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"ds": [1, 2], "cutoff": 0, "y": [5.0, 6.0], "LSTM": [5.0, 5.0],
+    ...                       "LSTM-lo-90": [3.0, 2.0], "LSTM-hi-90": [7.0, 8.0]})
+    >>> ax = plot_intervals(table)
+    """
+    from tsforecast.intervals import forecast_names, levels_of
+
+    ax = _axes(ax)
+    name = forecast_names(forecasts)[0] if name is None else name
+    levels = levels_of(forecasts, name)
+    rows = forecasts[forecasts["cutoff"] == (cutoff or forecasts["cutoff"].iloc[0])]
+    times = _plain(pd.Index(rows["ds"]))
+    for number, level in enumerate(reversed(levels)):
+        low, high = rows[f"{name}-lo-{level:g}"], rows[f"{name}-hi-{level:g}"]
+        color = 0.15 + 0.6 * number / len(levels)
+        ax.fill_between(times, low, high, color=ORANGE, alpha=color, lw=0, label=f"{level:g} %")
+    ax.plot(times, rows[name], color=ORANGE, label=name)
+    if "y" in rows:
+        ax.plot(times, rows["y"], color=INK, label="what came")
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    _shorten_dates(ax, pd.Index(rows["ds"]))
+    return ax
+
+
+def plot_precision_recall(chances: pd.DataFrame, thresholds: Any = None, ax: Any = None) -> Any:
+    """Draw precision against recall over all thresholds, a curve per forecast.
+
+    Parameters
+    ----------
+    chances : pandas.DataFrame
+        From `tsforecast.event_table`.
+    thresholds : dict, optional
+        From `tsforecast.choose_thresholds`: marked on the curves.
+    ax : matplotlib axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib axes
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"y": [0, 0, 1, 1], "LSTM": [0.1, 0.6, 0.4, 0.9], "base rate": 0.5})
+    >>> ax = plot_precision_recall(table, {"LSTM": 0.4})
+    """
+    from sklearn.metrics import precision_recall_curve, precision_score, recall_score
+
+    from tsforecast.intervals import forecast_names
+
+    ax = _axes(ax)
+    colors = iter([BLUE, GREEN, PURPLE, ORANGE])
+    y = chances["y"].astype(int)
+    for name in forecast_names(chances):
+        if chances[name].nunique() == 1:  # one answer for all: as good as drawing lots
+            ax.axhline(y.mean(), color=GREY, linestyle="--", label=name)
+            continue
+        precision, recall, levels = precision_recall_curve(y, chances[name])
+        if len(levels) == 2:  # yes or no: a point, not a curve
+            ax.plot(recall[1], precision[1], "D", color=INK, label=name)
+            continue
+        color = next(colors)
+        ax.plot(recall[:-1], precision[:-1], color=color, label=name)
+        if thresholds is not None and name in thresholds:
+            says = chances[name] >= thresholds[name]
+            ax.plot(recall_score(y, says), precision_score(y, says), "o", color=color)
+    ax.set(xlabel="recall: share of the events that are found", ylabel="precision of the alarms")
+    ax.set(xlim=(0, 1.02), ylim=(0, 1.05))
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return ax
+
+
 def shape_card(model: Any) -> pd.DataFrame:
     """List what every layer of a model returns: its shape, its axes, and its trained parameters.
 
@@ -333,6 +425,8 @@ def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, .
     time = before[0] if len(before) > 1 else "horizon"
     if rank == 3 and (kind == "Quantiles" or layer.output is model.output):
         return ("horizon", "targets", "quantiles")
+    if kind == "Activation" and layer.name == "class":
+        return ("horizon", "classes")
     if layer.output is model.output or kind in FORECASTS:
         return ("horizon", "targets")
     if kind in ("X", "Scaling"):

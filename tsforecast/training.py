@@ -14,11 +14,12 @@ import keras
 import numpy as np
 
 from tsforecast.framing import Windows
-from tsforecast.layers import Adapted, AddCorrection, QuantileLoss, ScaledLoss
+from tsforecast.layers import Adapted, AddCorrection, LabelLoss, QuantileLoss, ScaledLoss
 from tsforecast.models import (
     WindowBatches,
     check_shapes,
     check_windows,
+    head_of,
     is_adapted,
     quantiles_of,
 )
@@ -38,6 +39,7 @@ def fit(
     loss: str | None = None,
     optimizer: Any = None,
     patience: int | None = None,
+    class_weight: Any = None,
     shuffle: bool = True,
     seed: int | None = None,
     verbose: int = 0,
@@ -62,12 +64,17 @@ def fit(
     loss : str, optional
         Name of a Keras loss, such as "mse" (the default) or "mae". It is computed in scaled
         units, so that no target drowns another; so it must depend on nothing but the error. A
-        model with quantiles has its own, the pinball loss.
+        model with quantiles has its own, the pinball loss; so have events and classes, the
+        cross-entropy.
     optimizer : str or keras.optimizers.Optimizer, optional
         Used as it is, instead of Adam with `learning_rate` and clipped gradients. One that has
         trained before starts afresh.
     patience : int, optional
         Stop after so many epochs without a better validation loss.
+    class_weight : dict or "balanced", optional
+        Of events and classes: how much a label counts, ``{0: 1, 1: 20}``, or "balanced": each
+        label counts as much in all as every other. Rare events are then found more often, and
+        the chances that the model gives are too high: choose a threshold on the validation part.
     shuffle : bool
         Draw the windows in random order. The steps inside a window stay in theirs.
     seed : int, optional
@@ -121,6 +128,8 @@ def fit(
             raise ValueError("patience=... watches the validation loss: give validation= as well.")
     _check_training(model, loss, learning_rate)
 
+    weights = _label_weights(model, windows, validation, class_weight)
+
     if seed is not None:
         _draw_weights(model, seed)
     if seed is not None or not is_adapted(model):
@@ -131,7 +140,7 @@ def fit(
     trained = _with_own_units(model)
     trained.compile(
         optimizer=_optimizer(optimizer, learning_rate, epochs * steps),
-        loss=_loss(model, loss),
+        loss=_loss(model, loss, weights),
         steps_per_execution=_steps_per_execution(rounds * steps),
     )
     watch = [keras.callbacks.TerminateOnNaN()]
@@ -234,7 +243,9 @@ def _optimizer(optimizer: Any, learning_rate: float, steps: int) -> Any:
     return keras.optimizers.Adam(schedule, clipnorm=1.0)
 
 
-def _loss(model: keras.Model, loss: str | None) -> Any:
+def _loss(model: keras.Model, loss: str | None, weights: Any = None) -> Any:
+    if head_of(model) != "number":
+        return LabelLoss(head_of(model), weights)
     quantiles, loss = quantiles_of(model), loss or "mse"
     for layer in model.layers:
         if isinstance(layer, AddCorrection):
@@ -256,6 +267,72 @@ def _with_own_units(model: keras.Model) -> keras.Model:
             both = keras.ops.concatenate([forecast, unit], axis=-1)
             return keras.Model(model.input, both)  # (batch, horizon, targets, numbers + 1)
     return model
+
+
+def _label_weights(
+    model: keras.Model, windows: Windows, validation: Windows | None, class_weight: Any
+) -> Any:
+    """How much each label counts, (targets, 2) or (classes,), after a look at the labels."""
+    head = head_of(model)
+    if head == "number":
+        if class_weight is not None:
+            raise ValueError(
+                "class_weight is for events and classes, and this model forecasts numbers. Leave "
+                "it out, or build the model with head='event' or head='class'."
+            )
+        return None
+    labels = 2 if head == "event" else model.output_shape[-1]
+    counts = _count_labels(windows, head, labels)
+    if validation is not None:
+        _count_labels(validation, head, labels)
+    for target, row in zip(windows.framing.targets, counts, strict=True):
+        if (row == 0).any():
+            found = ", ".join(f"{count} of {label}" for label, count in enumerate(row))
+            raise ValueError(
+                f"The training windows lack a label of {target!r}: they hold {found}. A model "
+                f"learns only what it has seen: train on a longer part, or choose an event that "
+                f"is less rare."
+            )
+    weights = np.stack([_as_weights(class_weight, row) for row in counts])
+    return weights if head == "event" else weights[0]
+
+
+def _count_labels(windows: Windows, head: str, labels: int) -> np.ndarray:
+    """How often each label occurs, (targets, labels); a ValueError for anything else."""
+    counts = []
+    for column, target in enumerate(windows.framing.targets):
+        values, times = np.unique(windows.y[:, :, column], return_counts=True)
+        odd = ~np.isin(values, np.arange(labels))
+        if odd.any():
+            how = (
+                f"(table[{target!r}] > limit).astype(float)"
+                if head == "event"
+                else f"table[{target!r}].astype('category').cat.codes"
+            )
+            raise ValueError(
+                f"Column {target!r} holds {values[odd][0]:g}, and head={head!r} reads whole labels "
+                f"from 0 to {labels - 1}. Make them: {how}."
+            )
+        counts.append(np.zeros(labels, dtype=int))
+        counts[-1][values.astype(int)] = times
+    return np.stack(counts)
+
+
+def _as_weights(class_weight: Any, counts: np.ndarray) -> np.ndarray:
+    if class_weight is None:
+        return np.ones(len(counts))
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        return counts.sum() / (len(counts) * counts)
+    labels = list(range(len(counts)))
+    if not isinstance(class_weight, dict) or sorted(class_weight) != labels:
+        raise ValueError(
+            f"class_weight must be 'balanced' or a dict with a weight for each label {labels}; got "
+            f"{class_weight!r}."
+        )
+    weights = np.array([class_weight[label] for label in labels], dtype=float)
+    if not (np.isfinite(weights).all() and (weights > 0).all()):
+        raise ValueError(f"Every class weight must be a number above 0; got {class_weight!r}.")
+    return weights
 
 
 def _steps_per_execution(steps: int) -> int:
@@ -288,6 +365,11 @@ def _check_training(model: keras.Model, loss: Any, learning_rate: float) -> None
         raise ValueError(f"learning_rate must be above 0; got {learning_rate!r}.")
     if loss is None:
         return
+    if head_of(model) != "number":
+        raise ValueError(
+            f"This model answers with chances (head={head_of(model)!r}), and the cross-entropy is "
+            f"what makes them chances. Leave loss={loss!r} out."
+        )
     if quantiles_of(model):
         raise ValueError(
             f"This model forecasts the quantiles {quantiles_of(model)}, and only the pinball loss "
