@@ -19,7 +19,7 @@ from tsforecast import datasets
 from tsforecast.framing import Framing, Windows
 
 if TYPE_CHECKING:
-    from tsforecast.backtest import forecast_table, score, score_by_step
+    from tsforecast.backtest import Backtest, backtest, forecast_table, score, score_by_step
     from tsforecast.events import (
         choose_thresholds,
         class_table,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tsforecast.models import build_model, load_model, predict, with_horizon
     from tsforecast.plotting import (
         listing,
+        plot_backtest,
         plot_errors,
         plot_forecast,
         plot_history,
@@ -48,11 +49,13 @@ if TYPE_CHECKING:
     from tsforecast.training import adapt, fit
 
 __all__ = [
+    "Backtest",
     "Forecaster",
     "Framing",
     "Windows",
     "adapt",
     "add_intervals",
+    "backtest",
     "build_model",
     "choose_thresholds",
     "class_table",
@@ -68,6 +71,7 @@ __all__ = [
     "importance",
     "listing",
     "load_model",
+    "plot_backtest",
     "plot_errors",
     "plot_forecast",
     "plot_history",
@@ -101,10 +105,11 @@ _HOMES = {
         "score_events",
     ),
     "forecaster": ("Forecaster", "forecast"),
-    "backtest": ("forecast_table", "score", "score_by_step"),
+    "backtest": ("Backtest", "backtest", "forecast_table", "score", "score_by_step"),
     "importance": ("importance",),
     "plotting": (
         "listing",
+        "plot_backtest",
         "plot_errors",
         "plot_forecast",
         "plot_history",

@@ -371,6 +371,110 @@ def plot_precision_recall(chances: pd.DataFrame, thresholds: Any = None, ax: Any
     return ax
 
 
+def plot_backtest(result: Any, forecast: str | None = None, target: Any = None) -> Any:
+    """Draw the best, the middle and the worst cutoff of a backtest, and its errors by step.
+
+    Parameters
+    ----------
+    result : Backtest
+        From `tsforecast.backtest`.
+    forecast : str, optional
+        Whose cutoffs are ranked; by default the first forecast.
+    target : str, optional
+        Which ``unique_id`` to draw; by default the first.
+
+    Returns
+    -------
+    matplotlib figure
+
+    Examples
+    --------
+    >>> from tsforecast import Forecaster, backtest, datasets
+    >>> table = datasets.toy("univariate", rows=30)
+    >>> forecaster = Forecaster(3, horizon=2, units=8, epochs=20).fit(table[:20])
+    >>> result = backtest(forecaster, table, baselines=["naive"], progress=False)
+    >>> figure = plot_backtest(result)
+    """
+    import matplotlib.pyplot as plt
+
+    table, names = result.table, result.forecasts
+    name = names[0] if forecast is None else forecast
+    if name not in names:
+        raise ValueError(f"There is no forecast {name!r}. There are {', '.join(map(repr, names))}.")
+    ids = table["unique_id"].unique()
+    target = ids[0] if target is None else target
+    if target not in ids:
+        raise ValueError(f"There is no {target!r} among the series {[*ids[:10]]}.")
+    rows, series = (frame[frame["unique_id"] == target] for frame in (table, result.series))
+    if "seed" in rows:
+        rows = rows[rows["seed"] == rows["seed"].iloc[0]]
+    shown = _stretches_to_draw(rows, name, result.horizon)
+    figure, axes = plt.subplot_mosaic([[*shown], ["errors"] * len(shown)], figsize=(9, 5.6))
+    for title, part in shown.items():
+        known = series[series["ds"] <= part["ds"].max()]
+        if result.horizon > 1:
+            known = known.iloc[-3 * result.horizon :]
+        else:
+            known = known[known["ds"] >= part["ds"].min()]
+        _draw_cutoff(axes[title], known, part, name, result.baselines)
+        axes[title].set_title(title)
+    axes[next(iter(shown))].set_ylabel(str(target))
+    handles, labels = axes[next(iter(shown))].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels))
+    _draw_errors(axes["errors"], result, target)
+    return figure
+
+
+def _stretches_to_draw(rows: pd.DataFrame, name: str, horizon: int) -> dict[str, pd.DataFrame]:
+    """The best, the middle and the worst cutoff; one step ahead the first 48 rows instead."""
+    if horizon == 1:
+        return {"the first forecasts, one step ahead each": rows.iloc[:48]}
+    errors = (rows[name] - rows["y"]).abs().groupby(rows["cutoff"]).mean()
+    ranked = errors.sort_values(kind="stable").index
+    places = {"best": ranked[0], "middle": ranked[len(ranked) // 2], "worst": ranked[-1]}
+    parts = {place: rows[rows["cutoff"] == cutoff] for place, cutoff in places.items()}
+    return {f"{place}: {_short_time(part['ds'].iloc[0])}": part for place, part in parts.items()}
+
+
+def _draw_errors(ax: Any, result: Any, target: Any) -> None:
+    by_step = result.by_step()
+    if by_step.index.nlevels > 1:
+        by_step = by_step.loc[target]
+    if len(by_step) > 1:
+        plot_errors(by_step, ax=ax)
+        return
+    bars = by_step.iloc[0].sort_values(ascending=False)
+    colors = [GREY if bar in result.baselines else BLUE for bar in bars.index]
+    ax.barh(bars.index, bars.to_numpy(), color=colors)
+    ax.set_xlabel("mean absolute error")
+
+
+def _draw_cutoff(
+    ax: Any, known: pd.DataFrame, part: pd.DataFrame, name: str, baselines: list[str]
+) -> None:
+    """One cutoff: what was known, what came, the forecast, its interval and a baseline."""
+    ax.plot(_plain(pd.Index(known["ds"])), known["y"], color=INK, linewidth=1, label="what came")
+    times = _plain(pd.Index(part["ds"]))
+    simple = [other for other in baselines if "season" in other] or baselines
+    if simple and simple[0] != name:
+        ax.plot(times, part[simple[0]], ".-", markersize=3, color=GREY, label=simple[0])
+    ax.plot(times, part[name], ".-", markersize=3, color=ORANGE, label=name)
+    bands = [column for column in part.columns if str(column).startswith(f"{name}-lo-")]
+    for band in bands:
+        high = part[band.replace("-lo-", "-hi-")]
+        ax.fill_between(times, part[band], high, color=ORANGE, alpha=0.15, linewidth=0)
+    if part["cutoff"].nunique() == 1:
+        ax.axvline(_plain(pd.Index(part["cutoff"]))[0], color=GREY, linewidth=0.8, linestyle=":")
+    _shorten_dates(ax, pd.Index(known["ds"]), ticks=5)
+    ax.tick_params(axis="x", labelsize=8)
+
+
+def _short_time(time: Any) -> str:
+    if not isinstance(time, (pd.Timestamp, pd.Period)):
+        return str(time)
+    return f"{time:%Y-%m-%d}" if (time.hour, time.minute) == (0, 0) else f"{time:%Y-%m-%d %H:%M}"
+
+
 def shape_card(model: Any) -> pd.DataFrame:
     """List what every layer of a model returns: its shape, its axes, and its trained parameters.
 
@@ -509,11 +613,11 @@ def _plain(index: pd.Index) -> Any:
     return index.to_numpy()
 
 
-def _shorten_dates(ax: Any, index: pd.Index) -> None:
+def _shorten_dates(ax: Any, index: pd.Index, ticks: int | None = None) -> None:
     if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)):
         import matplotlib.dates as mdates
 
-        locator = mdates.AutoDateLocator()
+        locator = mdates.AutoDateLocator(minticks=2, maxticks=ticks)
         ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
     else:
