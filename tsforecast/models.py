@@ -855,7 +855,7 @@ class WindowBatches(keras.utils.PyDataset):
         Times that all windows are read, one after the other, before Keras sees an end.
     shuffle : bool
         Draw the windows in a new random order each time.
-    seed : int, optional
+    seed : int or numpy.random.Generator, optional
         Makes the orders repeatable.
 
     Examples
@@ -872,7 +872,7 @@ class WindowBatches(keras.utils.PyDataset):
         batch_size: int = 1024,
         epochs: int = 1,
         shuffle: bool = False,
-        seed: int | None = None,
+        seed: int | np.random.Generator | None = None,
     ) -> None:
         super().__init__()
         self.windows, self.batch_size, self.epochs = windows, batch_size, epochs

@@ -3,6 +3,8 @@
 Taught in the univariate chapter (`notebooks/univariate.ipynb`).
 """
 
+import hashlib
+import json
 import os
 import secrets
 from collections.abc import Callable
@@ -25,6 +27,7 @@ from tsforecast.models import (
 )
 from tsforecast.tables import check_whole_number
 
+CHECKPOINT_FORMAT = 1
 STEPS_PER_REPORT = 50  # training steps between two returns to Keras, where an epoch is shorter
 
 
@@ -42,6 +45,7 @@ def fit(
     class_weight: Any = None,
     shuffle: bool = True,
     seed: int | None = None,
+    checkpoint: str | PathLike[str] | None = None,
     verbose: int = 0,
 ) -> keras.callbacks.History:
     """Train a model on windows.
@@ -81,6 +85,11 @@ def fit(
         With a seed, training starts from fresh weights drawn from it: the same call gives the
         same model. Without one, training goes on from the weights and the scaling that the
         model has.
+    checkpoint : str or path, optional
+        File in which the state of the training is kept, after every round of epochs. If the
+        program is killed, the same call goes on from there and ends with the same weights, bit
+        for bit, as one that was never interrupted. When the training is complete, the same call
+        returns at once with the fitted weights.
     verbose : {0, 1, 2}
         Keras's progress: none, a bar, a line per epoch.
 
@@ -94,15 +103,15 @@ def fit(
     ------
     ValueError
         If the windows do not have the shapes that the model was built for, or if `validation`
-        overlaps the training targets.
+        overlaps the training targets. If the checkpoint is of another call, or damaged.
     FloatingPointError
         If the loss stops being a number.
 
     Notes
     -----
     Keras spends about 45 milliseconds on the beginning and end of each epoch. Where an epoch is
-    shorter than 50 training steps, as on the toy series, several epochs run as one: the same
-    updates in a fraction of the time.
+    shorter than 50 training steps, as on the toy series, several epochs run as one round: the
+    same updates in a fraction of the time.
 
     Examples
     --------
@@ -130,30 +139,55 @@ def fit(
 
     weights = _label_weights(model, windows, validation, class_weight)
 
-    if seed is not None:
-        _draw_weights(model, seed)
-    if seed is not None or not is_adapted(model):
-        adapt(model, windows)
-
     steps = -(-len(windows) // batch_size)  # training steps per epoch
     rounds = _epochs_per_round(epochs, steps)  # epochs that run as one
+    orders = np.random.default_rng(seed)  # of the windows
+    best = None if validation is None else _BestWeights(patience, rounds)
+    kept = None
+    if checkpoint is not None:
+        arguments = {
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "loss": loss,
+            "optimizer": optimizer,
+            "patience": patience,
+            "class_weight": class_weight,
+            "shuffle": shuffle,
+            "seed": seed,
+        }
+        call = _describe_call(model, windows, validation, arguments)
+        kept = _Checkpoint(checkpoint, call, model, best, orders)
+
+    if kept is not None and kept.state:
+        kept.restore_model()
+    else:
+        if seed is not None:
+            _draw_weights(model, seed)
+        if seed is not None or not is_adapted(model):
+            adapt(model, windows)
     trained = _with_own_units(model)
     trained.compile(
         optimizer=_optimizer(optimizer, learning_rate, epochs * steps),
         loss=_loss(model, loss, weights),
         steps_per_execution=_steps_per_execution(rounds * steps),
     )
-    watch = [keras.callbacks.TerminateOnNaN()]
-    if validation is not None:
-        watch.append(_BestWeights(patience, rounds))
+    done = 0 if kept is None else kept.restore_training(trained, epochs // rounds)
+    if shuffle:
+        for _ in range(done * rounds):  # the orders that were used already
+            orders.permutation(len(windows))
+    watch = [keras.callbacks.TerminateOnNaN(), best, kept]
     history = trained.fit(
-        WindowBatches(windows, batch_size, rounds, shuffle, seed),
+        WindowBatches(windows, batch_size, rounds, shuffle, orders),
+        initial_epoch=done,
         epochs=epochs // rounds,
         validation_data=None if validation is None else WindowBatches(validation),
-        callbacks=watch,
+        callbacks=[callback for callback in watch if callback is not None],
         shuffle=False,  # the batches come shuffled
         verbose=verbose,
     )
+    if kept is not None:
+        history.history, history.epoch = kept.history, list(range(kept.rounds))
     history.epoch = [rounds * (epoch + 1) for epoch in history.epoch]
     _check_loss(history, model)
     return history
@@ -223,9 +257,11 @@ def adapt(model: keras.Model, windows: Windows, batch_size: int = 1024) -> None:
 
 
 def _draw_weights(model: keras.Model, seed: int) -> None:
-    """Fresh initial weights, the same for the same seed."""
+    """Fresh initial weights, the same for the same seed, and fresh seeds of dropout."""
     keras.utils.set_random_seed(seed)
-    model.set_weights(keras.models.clone_model(model).get_weights())
+    fresh = keras.models.clone_model(model)
+    for ours, drawn in zip(model.variables, fresh.variables, strict=True):
+        ours.assign(drawn.value)
 
 
 def _epochs_per_round(epochs: int, steps: int) -> int:
@@ -346,7 +382,8 @@ class _BestWeights(keras.callbacks.Callback):
     def __init__(self, patience: int | None, rounds: int) -> None:
         super().__init__()
         self.patience, self.rounds = patience, rounds
-        self.best, self.best_epoch, self.weights = np.inf, -1, None
+        self.best, self.best_epoch = np.inf, -1
+        self.weights: list[np.ndarray] | None = None
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs["val_loss"] < self.best:
@@ -358,6 +395,165 @@ class _BestWeights(keras.callbacks.Callback):
     def on_train_end(self, logs: Any = None) -> None:
         if self.weights is not None:
             self.model.set_weights(self.weights)
+
+
+class _Checkpoint(keras.callbacks.Callback):
+    """After every round, write all that training depends on; in another process, go on from it."""
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        call: dict[str, str],
+        net: keras.Model,
+        best: _BestWeights | None,
+        orders: np.random.Generator,
+    ) -> None:
+        super().__init__()
+        self.path, self.call, self.net, self.best = Path(path), call, net, best
+        self.rounds, self.history = 0, {}
+        self.state, self.arrays = _read_checkpoint(self.path)
+        if self.state:
+            _check_same_call(self.path, self.state["call"], call)
+            orders.bit_generator.state = self.state["orders"]
+            self.rounds, self.history = self.state["rounds"], self.state["history"]
+        self.first_orders = orders.bit_generator.state
+        for part in self.path.parent.glob(f".{self.path.stem}.*.part{self.path.suffix}"):
+            part.unlink()  # left by a process that was killed while it wrote
+
+    def restore_model(self) -> None:
+        """Weights, scaling and the seeds of dropout."""
+        for variable, value in zip(self.net.variables, self.arrays["model"], strict=True):
+            variable.assign(value)
+
+    def restore_training(self, model: keras.Model, rounds: int) -> int:
+        """The optimizer and the best weights so far; returns how many rounds are done."""
+        if not self.state:
+            return 0
+        model.optimizer.build(model.trainable_variables)
+        for variable, value in zip(
+            model.optimizer.variables, self.arrays["optimizer"], strict=True
+        ):
+            variable.assign(value)
+        if self.best is not None:
+            self.best.best, self.best.best_epoch = self.state["best"]
+            self.best.weights = self.arrays["best"] or None
+        return rounds if self.state["complete"] or self.state["stopped"] else self.rounds
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if not np.isfinite(logs["loss"]):
+            return
+        self.rounds = epoch + 1
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(float(value))
+        self.write(complete=False)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        losses = self.history.get("loss", [])
+        if losses and np.isfinite(losses[-1]) and not self.state.get("complete"):
+            self.write(complete=True)
+
+    def write(self, complete: bool) -> None:
+        best = None if self.best is None else [float(self.best.best), self.best.best_epoch]
+        state = {
+            "format": CHECKPOINT_FORMAT,
+            "call": self.call,
+            "rounds": self.rounds,
+            "history": self.history,
+            "orders": self.first_orders,
+            "best": best,
+            "stopped": self.model.stop_training,
+            "complete": complete,
+        }
+        weights = None if self.best is None or complete else self.best.weights
+        arrays = {
+            "model": [keras.ops.convert_to_numpy(x) for x in self.net.variables],
+            "optimizer": [keras.ops.convert_to_numpy(x) for x in self.model.optimizer.variables],
+            "best": weights or [],  # the complete model has them already
+        }
+        named = {f"{part}.{i}": x for part in arrays for i, x in enumerate(arrays[part])}
+
+        def fill(new: Path) -> None:
+            with open(new, "wb") as file:
+                np.savez(file, allow_pickle=False, state=np.array(json.dumps(state)), **named)
+
+        write_whole(self.path, fill)
+
+
+def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
+    """What a checkpoint holds; nothing where there is no file yet."""
+    if not path.parent.is_dir() or path.is_dir():
+        raise ValueError(f"checkpoint= names a file in a folder that exists; got {str(path)!r}.")
+    if not path.exists():
+        return {}, {}
+    try:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            state = json.loads(str(file["state"]))
+            arrays: dict[str, list[np.ndarray]] = {"model": [], "optimizer": [], "best": []}
+            for name in file.files[1:]:
+                arrays[name.partition(".")[0]].append(file[name])
+        known = state["format"]
+    except Exception as error:  # a flipped bit can break any part of an archive
+        raise ValueError(
+            f"{str(path)!r} is not a checkpoint of fit, or a damaged one. Delete it to train from "
+            f"the beginning, or give another path."
+        ) from error
+    if known != CHECKPOINT_FORMAT:
+        raise ValueError(
+            f"The checkpoint {str(path)!r} is of another version of tsforecast (format {known}, "
+            f"this version reads {CHECKPOINT_FORMAT}). Delete it to train from the beginning."
+        )
+    return state, arrays
+
+
+def _check_same_call(path: Path, then: dict[str, str], now: dict[str, str]) -> None:
+    differ = [name for name in now if then.get(name) != now[name]]
+    if differ:
+        changes = [f"{name} was {then.get(name)} and is {now[name]}" for name in differ[:3]]
+        raise ValueError(
+            f"The checkpoint {str(path)!r} is of another training: {'; '.join(changes)}. Make the "
+            f"same call to go on with it, give another path, or delete it to train from the "
+            f"beginning."
+        )
+
+
+def _describe_call(
+    model: keras.Model, windows: Windows, validation: Windows | None, arguments: dict[str, Any]
+) -> dict[str, str]:
+    """What a training depends on, in short: equal for the same call and for no other."""
+    layers = [[type(layer).__name__, _without_names(layer.get_config())] for layer in model.layers]
+    shapes = [list(variable.shape) for variable in model.variables]
+    optimizer = arguments["optimizer"]
+    if isinstance(optimizer, keras.optimizers.Optimizer):
+        optimizer = [type(optimizer).__name__, _without_names(optimizer.get_config())]
+    call = {name: str(value) for name, value in (arguments | {"optimizer": optimizer}).items()}
+    call["backend"] = keras.backend.backend()
+    call["the model"] = _digest(json.dumps([layers, shapes], default=str, sort_keys=True).encode())
+    for name, part in (("windows", windows), ("validation", validation)):
+        call[name] = "None"
+        if part is not None:
+            first, last = part.target_times(0)[0], part.target_times(-1)[-1]
+            call[name] = f"{len(part)} windows, {first} to {last}, {part.framing}"
+            rows = np.unique(np.linspace(0, len(part) - 1, 256).astype(int))
+            X, y = part.batch(rows)
+            inputs = [X[key] for key in sorted(X)] if isinstance(X, dict) else [X]
+            call[f"the values of {name}"] = _digest(*(x.tobytes() for x in (*inputs, y)))
+    return call
+
+
+def _without_names(config: Any) -> Any:
+    """Keras counts the layers of a session in their names."""
+    if isinstance(config, dict):
+        return {key: _without_names(value) for key, value in config.items() if key != "name"}
+    if isinstance(config, (list, tuple)):
+        return [_without_names(value) for value in config]
+    return config
+
+
+def _digest(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:12]
 
 
 def _check_training(model: keras.Model, loss: Any, learning_rate: float) -> None:
