@@ -42,16 +42,19 @@ if TYPE_CHECKING:
         plot_importance,
         plot_intervals,
         plot_precision_recall,
+        plot_study,
         plot_window,
         shape_card,
         use_style,
     )
     from tsforecast.training import adapt, fit
+    from tsforecast.tuning import Study, tune
 
 __all__ = [
     "Backtest",
     "Forecaster",
     "Framing",
+    "Study",
     "Windows",
     "adapt",
     "add_intervals",
@@ -78,12 +81,14 @@ __all__ = [
     "plot_importance",
     "plot_intervals",
     "plot_precision_recall",
+    "plot_study",
     "plot_window",
     "predict",
     "score",
     "score_by_step",
     "score_events",
     "shape_card",
+    "tune",
     "use_style",
     "with_horizon",
 ]
@@ -107,6 +112,7 @@ _HOMES = {
     "forecaster": ("Forecaster", "forecast"),
     "backtest": ("Backtest", "backtest", "forecast_table", "score", "score_by_step"),
     "importance": ("importance",),
+    "tuning": ("Study", "tune"),
     "plotting": (
         "listing",
         "plot_backtest",
@@ -116,6 +122,7 @@ _HOMES = {
         "plot_importance",
         "plot_intervals",
         "plot_precision_recall",
+        "plot_study",
         "plot_window",
         "shape_card",
         "use_style",

@@ -490,12 +490,17 @@ class Forecaster:
     def copy(self, **changes: Any) -> Forecaster:
         """A forecaster that is not fitted, with the same settings but for some changes.
 
+        The options of an encoder go with it, where the encoder is changed.
+
         Examples
         --------
         >>> Forecaster(3, units=8).copy(units=16).settings["units"]
         16
         """
-        return Forecaster(**self.settings | changes)
+        kept = dict(self.settings)
+        if changes.get("encoder", kept["encoder"]) != kept["encoder"]:
+            kept = {name: value for name, value in kept.items() if name not in self.options}
+        return Forecaster(**kept | changes)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Save all that a forecast needs in one file; an old file stays whole if saving fails.

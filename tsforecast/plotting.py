@@ -475,6 +475,54 @@ def _short_time(time: Any) -> str:
     return f"{time:%Y-%m-%d}" if (time.hour, time.minute) == (0, 0) else f"{time:%Y-%m-%d %H:%M}"
 
 
+def plot_study(study: Any) -> Any:
+    """Draw what mattered in a search, and the validation error against each setting.
+
+    Parameters
+    ----------
+    study : Study
+        From `tsforecast.tune`, with two different trials or more.
+
+    Returns
+    -------
+    array of matplotlib axes
+
+    Examples
+    --------
+    >>> from tsforecast import Forecaster, tune
+    >>> table = pd.DataFrame({"y": [0.0, 1.0, 2.0] * 20})
+    >>> search = {"units": [1, 2, 4]}
+    >>> study = tune(Forecaster(3, epochs=1), table, validation=50, search=search, progress=False)
+    >>> axes = plot_study(study)
+    """
+    import matplotlib.pyplot as plt
+
+    shares = study.importances.sort_values(ascending=False)
+    finished = study.table.dropna(subset="error")
+    best = finished.loc[finished["error"].idxmin()]
+    wide = len(shares) + 1
+    _, axes = plt.subplots(1, wide, figsize=(2.6 * wide, 2.8))
+    axes[0].barh(list(shares.index), shares, color=BLUE)
+    axes[0].invert_yaxis()
+    axes[0].set_title("what mattered")
+    axes[0].set_xlabel("share of the differences")
+    for name, ax in zip(shares.index, axes[1:], strict=True):
+        distribution = study.study.trials[0].distributions[name]
+        values, mark = finished[name], best[name]
+        if hasattr(distribution, "choices"):  # side by side, in the order in which they were given
+            places = {choice: place for place, choice in enumerate(distribution.choices)}
+            values, mark = values.map(places), places[mark]
+            ax.set_xticks(range(len(places)), [str(choice) for choice in places])
+            ax.set_xlim(-0.5, len(places) - 0.5)
+        elif distribution.log:
+            ax.set_xscale("log")
+        ax.plot(values, finished["error"], "o", color=GREY, markersize=5)
+        ax.plot([mark], [best["error"]], "o", color=ORANGE, markersize=7)
+        ax.set_xlabel(name)
+    axes[1].set_ylabel(f"validation {study.metric}")
+    return axes
+
+
 def shape_card(model: Any) -> pd.DataFrame:
     """List what every layer of a model returns: its shape, its axes, and its trained parameters.
 

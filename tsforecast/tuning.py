@@ -1,0 +1,631 @@
+"""How long a lookback, how many units? A search for settings, scored on validation windows only.
+
+Taught in the chapter on lookback and units (`notebooks/lookback.ipynb`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import inspect
+import itertools
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from os import PathLike, fspath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tsforecast.framing import Windows
+from tsforecast.models import ENCODERS
+from tsforecast.tables import Table, as_label, check_whole_number, is_panel, read_table
+
+FIXED = (
+    "horizon",
+    "lead",
+    "targets",
+    "missing",
+    "level",
+    "intervals",
+)  # what is scored, not a setting
+METRICS = ("mae", "rmse", "mase")
+
+
+@dataclass(frozen=True, repr=False)
+class Study:
+    """What a search has found: made by `tsforecast.tune`.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        A row per trial: its number, the settings that were searched, the ``error`` on the
+        validation windows, the ``seconds`` that it took, and ``failed``, which says why where a
+        choice could not be trained (empty elsewhere).
+    metric : str
+        What ``error`` is.
+    study : optuna.Study
+        Optuna's own object.
+
+    Examples
+    --------
+    >>> from tsforecast import Forecaster, tune
+    >>> table = pd.DataFrame({"y": np.arange(60.0) % 7})
+    >>> found = tune(Forecaster(7, epochs=1), table, validation=50, search={"units": [2, 8]})
+    >>> found.table[["trial", "units"]]
+       trial  units
+    0      0      2
+    1      1      8
+    >>> found.forecaster().settings["units"] == found.best["units"]
+    True
+    """
+
+    base: Any
+    table: pd.DataFrame
+    metric: str
+    study: Any
+    choices: dict[str, dict[Any, Any]]
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The settings with the smallest error."""
+        return _choice(self.study.best_trial.params, self.choices)
+
+    @property
+    def error(self) -> float:
+        """The smallest error on the validation windows."""
+        return float(self.study.best_value)
+
+    def forecaster(self) -> Any:
+        """A forecaster with the best settings, not fitted yet: fit it on all that you know."""
+        return self.base.copy(**self.best)
+
+    @property
+    def importances(self) -> pd.Series:
+        """How much of the differences in error each setting explains; they sum to 1.
+
+        Raises
+        ------
+        ValueError
+            If fewer than two different trials are finished.
+        """
+        if self.table["error"].nunique() < 2:
+            raise ValueError(
+                "What mattered shows where trials differ, and fewer than two different ones are "
+                "finished. Run more: tune(..., trials=...)."
+            )
+        from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+
+        with _quiet():
+            shares = get_param_importances(self.study, evaluator=FanovaImportanceEvaluator(seed=0))
+        return pd.Series(shares, name="importance").rename_axis("setting")
+
+    def plot(self) -> Any:
+        """Draw what mattered, and the error against each setting."""
+        from tsforecast.plotting import plot_study
+
+        return plot_study(self)
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.best.items())
+        finished = self.table["error"].notna().sum()
+        return f"Study of {finished} trials: {self.metric} {self.error:.4g} with {settings}"
+
+
+def tune(
+    forecaster: Any,
+    table: Table,
+    *,
+    validation: Any,
+    test: Any = None,
+    search: Mapping[str, Any] | None = None,
+    trials: int = 20,
+    metric: str | None = None,
+    storage: str | PathLike[str] | None = None,
+    seed: int = 0,
+    timeout: float | None = None,
+    progress: bool = True,
+) -> Study:
+    """Search for good settings: each trial is fitted before `validation` and scored after it.
+
+    Parameters
+    ----------
+    forecaster : Forecaster
+        Where the search starts. Settings that are not searched stay as they are. It is not
+        fitted and not changed.
+    table : pandas.DataFrame, pandas.Series or numpy.ndarray
+        A table or a panel.
+    validation : label of the index
+        From there on the windows are scored, and nothing is trained.
+    test : label of the index, optional
+        From there on nothing is read: the part for the final judgement. By default the
+        validation part reaches to the table's end.
+    search : dict, optional
+        What to try for which setting: a list of choices, or a tuple ``(low, high)``, in whole
+        numbers or not. A range that spans a factor of ten or more is searched by factors, as is
+        right for a learning rate. If there are lists only, and no more combinations than
+        `trials`, then each is tried once. By default lookback, units, learning rate and batch
+        size, around those of the forecaster.
+    trials : int
+        Finished trials in all, those of an earlier call in `storage` included. Trial 0 tries the
+        forecaster's own settings, if they are in the search.
+    metric : {"mae", "rmse", "mase"}, optional
+        The error, in the units of the target, or relative to the seasonal naive forecast before
+        `validation` (``mase``). By default "mae" for one target of one series, else "mase".
+    storage : str or path, optional
+        A file that keeps the study: ``"study.db"`` (SQLite) or ``"study.log"`` (a journal). The
+        same call goes on where an earlier one stopped or was killed.
+    seed : int
+        Draws the trials. The weights are drawn with the forecaster's own seed.
+    timeout : float, optional
+        Seconds after which no new trial begins.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    Study
+        ``.best``, ``.forecaster()``, ``.table``, ``.importances`` and ``.plot()``.
+
+    Raises
+    ------
+    ValueError
+        If a setting cannot be searched, if a part has no window for the longest lookback, if the
+        storage holds a study of other data or settings, or if no trial could be trained.
+
+    Notes
+    -----
+    All trials are scored on the same target rows, whatever their lookback: those that the longest
+    one can forecast. The search is Optuna's [1]_ tree-structured Parzen estimator. The smallest
+    of many errors flatters, because luck was chosen too: judge the winner on a part that the
+    search has not seen.
+
+    References
+    ----------
+    .. [1] Akiba et al., "Optuna: A Next-generation Hyperparameter Optimization Framework", 2019.
+
+    Examples
+    --------
+    >>> from tsforecast import Forecaster
+    >>> table = pd.DataFrame({"y": np.arange(60.0) % 7})
+    >>> search = {"lookback": [2, 7], "learning_rate": (1e-3, 1e-1)}
+    >>> found = tune(Forecaster(7, epochs=2, units=4), table, validation=50, search=search,
+    ...              trials=3, progress=False)
+    >>> sorted(found.best), len(found.table)
+    (['learning_rate', 'lookback'], 3)
+    """
+    check_whole_number("trials", trials, 1)
+    if not hasattr(forecaster, "settings") or not hasattr(forecaster, "copy"):
+        raise TypeError(
+            f"Expected a Forecaster, got {type(forecaster).__name__}. Make one first: "
+            f"forecaster = tsf.Forecaster(lookback, ...)."
+        )
+    if metric is not None and metric not in METRICS:
+        raise ValueError(f"There is no metric {metric!r}. Choose from {', '.join(METRICS)}.")
+    known = table if test is None else _before(table, test)
+    training = _before(known, validation)
+    search = _default_search(forecaster, len(training)) if search is None else dict(search)
+    _check_search(forecaster, search)
+    scoring = _scoring_windows(forecaster, known, training, validation, search)
+    metric = metric or ("mae" if _is_single(scoring) else "mase")
+    choices = {name: _labels(tried) for name, tried in search.items() if isinstance(tried, list)}
+    about = {
+        "data": _digest(known),
+        "settings": repr(sorted((k, _label(v)) for k, v in forecaster.settings.items())),
+        "search": repr([(k, list(choices.get(k, v))) for k, v in search.items()]),
+        "validation": f"{validation}, test {test}, metric {metric}",
+        "seed": str(seed),
+    }
+
+    with _quiet(), _open_study(storage, about) as study:
+        done = _Done(study)
+        bar = _bar(trials, done.count, progress)
+        began = time.monotonic()
+        while done.count < trials:
+            fixed = _planned(forecaster, search, choices, done, trials)
+            if fixed is None and done.count and _is_grid(search, choices, trials):
+                break  # each combination was tried
+            if done.count and timeout is not None and time.monotonic() - began > timeout:
+                break
+            trial = _ask(study, search, choices, fixed, seed, done.count)
+            if done.knows(trial.params):  # drawn again: nothing new to learn from it
+                _tell(study, trial, *done.result(trial.params))
+            else:
+                make = partial(forecaster.copy, **_choice(trial.params, choices), level=None)
+                result = _try(make, known, training, validation, scoring, metric)
+                _tell(study, trial, *result)
+            done = _Done(study)
+            bar.update()
+        bar.close()
+        if done.best is None:
+            raise ValueError(f"No trial could be trained. The first failed with: {done.why}")
+        return Study(forecaster, _tidy(study, search), metric, _in_memory(study), choices)
+
+
+# --- one trial ------------------------------------------------------------------------------------
+
+
+def _try(
+    make: Callable[[], Any],
+    known: Table,
+    training: Table,
+    validation: Any,
+    scoring: Windows,
+    metric: str,
+) -> tuple[float, float, str]:
+    """Fit and score one choice of settings: its error, its seconds, and why it failed."""
+    began = time.monotonic()
+    try:
+        candidate = make()
+        if candidate.settings.get("patience") is None:
+            candidate.fit(training)
+        else:  # it stops by itself, at the best epoch of the validation part
+            candidate.fit(known, validation=validation)
+        error = _error(candidate, known, scoring, validation, metric)
+    except (ValueError, FloatingPointError) as problem:  # this choice cannot be trained
+        return np.nan, time.monotonic() - began, str(problem)
+    return error, time.monotonic() - began, ""
+
+
+def _tell(study: Any, trial: Any, error: float, seconds: float, failed: str) -> None:
+    from optuna.trial import TrialState
+
+    trial.set_user_attr("seconds", seconds)
+    trial.set_user_attr("failed", failed)
+    if failed:
+        study.tell(trial, state=TrialState.PRUNED)
+    else:
+        study.tell(trial, error)
+
+
+def _error(candidate: Any, known: Table, scoring: Windows, validation: Any, metric: str) -> float:
+    """The candidate's error on the target rows of `scoring`, mean over series and targets."""
+    from utilsforecast import losses
+
+    windows = candidate.windows(known)
+    starts = scoring.target_rows[:, 0] - (windows.framing.span - windows.framing.horizon)
+    windows = replace(windows, starts=starts)
+    forecast = np.asarray(candidate.predict(windows), dtype=np.float64)
+    frame = _long(scoring, scoring.target_rows.ravel())
+    frame["forecast"] = np.concatenate([part.ravel() for part in np.moveaxis(forecast, -1, 0)])
+    frame = frame.dropna(subset="y")
+    if metric == "mase":
+        season = candidate.settings.get("season") or 1
+        border = as_label(validation, scoring.index)
+        past = _long(scoring, np.flatnonzero(np.asarray(scoring.index < border)))
+        measure = partial(losses.mase, seasonality=season, train_df=past)
+    else:
+        measure = getattr(losses, metric)
+    error = float(measure(frame, models=["forecast"])["forecast"].mean())
+    if not np.isfinite(error):
+        raise FloatingPointError(f"The {metric} on the validation windows is {error}.")
+    return error
+
+
+def _long(windows: Windows, rows: np.ndarray) -> pd.DataFrame:
+    """The targets at some rows of the table in the long format, one target below the other."""
+    parts: list[Any] = []
+    for target in windows.framing.targets:
+        values = windows.values[rows, windows.columns.index(target)].astype(np.float64)
+        series = 0 if windows.ids is None else windows.ids[rows]
+        frame = pd.DataFrame({"unique_id": series, "ds": windows.index[rows], "y": values})
+        parts.append(frame.assign(unique_id=frame["unique_id"].astype(str) + f" {target}"))
+    return pd.concat(parts, ignore_index=True)
+
+
+# --- the windows that all trials are scored on ----------------------------------------------------
+
+
+def _scoring_windows(
+    forecaster: Any, known: Table, training: Table, validation: Any, search: dict[str, Any]
+) -> Windows:
+    """Validation windows that every lookback of the search can forecast."""
+    tried = search.get("lookback", [forecaster.settings["lookback"]])
+    longest = int(max(tried))
+    try:
+        forecaster.copy(lookback=longest, level=None).windows(training)
+        windows = forecaster.copy(lookback=longest, stride=1, level=None).windows(known)
+    except ValueError as problem:
+        raise ValueError(f"The longest lookback of the search is {longest}. {problem}") from problem
+    return windows.split(validation)[1][:: forecaster.settings["stride"]]
+
+
+def _is_single(windows: Windows) -> bool:
+    return windows.framing.n_targets == 1 and windows.ids is None
+
+
+def _before(table: Any, time: Any) -> Any:
+    """The rows of a table or a panel before a time."""
+    if is_panel(table):
+        times = pd.Index(table["ds"])
+        part = table[np.asarray(times < as_label(time, times))]
+    else:
+        _, _, index = read_table(table)
+        border = int(index.searchsorted(as_label(time, index)))
+        part = (
+            table.iloc[:border] if isinstance(table, (pd.DataFrame, pd.Series)) else table[:border]
+        )
+    if not 0 < len(part) < len(table):
+        raise ValueError(
+            f"{time!r} leaves {'nothing before it' if not len(part) else 'nothing from there on'}. "
+            f"Give a time inside the table: validation=... begins the part that is scored, "
+            f"test=... the part that is never read."
+        )
+    return part
+
+
+def _digest(table: Table) -> str:
+    if isinstance(table, (pd.DataFrame, pd.Series)):
+        rows = pd.util.hash_pandas_object(table, index=True).to_numpy()
+    else:
+        rows = np.ascontiguousarray(table)
+    return hashlib.sha256(rows.tobytes()).hexdigest()[:16]
+
+
+# --- what is searched -----------------------------------------------------------------------------
+
+
+def _default_search(forecaster: Any, rows: int) -> dict[str, Any]:
+    """Around the forecaster's own settings, within what the training part can bear."""
+    settings = forecaster.settings
+    lookback, rate = settings["lookback"], settings["learning_rate"]
+    least = settings.get("season") or 1
+    pieces = settings.get("subsequences", 1)
+    lookbacks = {-(-lookback // (2 * pieces)) * pieces, lookback, 2 * lookback}
+    return {
+        "lookback": sorted(n for n in lookbacks if n == lookback or least <= n <= rows // 4),
+        "units": (max(settings["units"] // 4, 1), 4 * settings["units"]),
+        "learning_rate": (rate / 10, min(4 * rate, 0.1)),
+        "batch_size": sorted(
+            {max(settings["batch_size"] // 2, 1), settings["batch_size"] * 2}
+            | {settings["batch_size"]}
+        ),
+    }
+
+
+def _check_search(forecaster: Any, search: dict[str, Any]) -> None:
+    options = {name for encode in ENCODERS.values() for name in _arguments(encode)}
+    names = {*forecaster.settings, *options} - {"x", "return_sequences"}
+    if not search:
+        raise ValueError("search= is empty. Name a setting: search={'units': [16, 64]}.")
+    for name, tried in search.items():
+        if name in FIXED:
+            raise ValueError(
+                f"{name!r} cannot be searched: trials with another {name} answer another question, "
+                f"and their errors cannot be compared. Tune once for each."
+            )
+        if name not in names:
+            close = difflib.get_close_matches(str(name), names, 1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"A Forecaster has no setting {name!r}.{hint}")
+        if isinstance(tried, list):
+            if not tried or len(_labels(tried)) < len(tried):
+                raise ValueError(f"The choices for {name!r} are {tried}. Give each of them once.")
+            continue
+        numbers = isinstance(tried, tuple) and all(
+            isinstance(n, (int, float)) and not isinstance(n, bool) for n in tried
+        )
+        if not numbers or len(tried) != 2 or not tried[0] < tried[1]:
+            raise ValueError(
+                f"The search for {name!r} is {tried!r}. Give a list of choices, such as [16, 64], "
+                f"or a range (low, high), such as (16, 64)."
+            )
+
+
+def _label(value: Any) -> Any:
+    """What Optuna may store: a plain value, or the name of anything else."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return getattr(value, "__name__", None) or repr(value)
+
+
+def _labels(tried: list[Any]) -> dict[Any, Any]:
+    return {_label(value): value for value in tried}
+
+
+def _choice(params: dict[str, Any], choices: dict[str, dict[Any, Any]]) -> dict[str, Any]:
+    """The settings of a trial, from what Optuna stores."""
+    chosen = {
+        name: choices[name][value] if name in choices else value for name, value in params.items()
+    }
+    if chosen.get("encoder") not in ENCODERS:
+        return chosen
+    own = _arguments(ENCODERS[chosen["encoder"]])
+    others = {name for encode in ENCODERS.values() for name in _arguments(encode)} - own
+    return {name: value for name, value in chosen.items() if name not in others}
+
+
+def _arguments(function: Callable[..., Any]) -> set[str]:
+    return set(inspect.signature(function).parameters)
+
+
+def _distribution(tried: Any) -> Any:
+    from optuna.distributions import (
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
+
+    if isinstance(tried, list):
+        return CategoricalDistribution(list(_labels(tried)))
+    low, high = tried
+    factors = low > 0 and high >= 10 * low
+    if isinstance(low, int) and isinstance(high, int):
+        return IntDistribution(low, high, log=factors)
+    return FloatDistribution(low, high, log=factors)
+
+
+def _is_grid(search: dict[str, Any], choices: dict[str, dict[Any, Any]], trials: int) -> bool:
+    sizes = [len(choices[name]) for name in search if name in choices]
+    return len(sizes) == len(search) and int(np.prod(sizes)) <= trials
+
+
+def _planned(
+    forecaster: Any,
+    search: dict[str, Any],
+    choices: dict[str, dict[Any, Any]],
+    done: _Done,
+    trials: int,
+) -> dict[str, Any] | None:
+    """Settings that are not left to the sampler: the next of a grid, or the forecaster's own."""
+    if _is_grid(search, choices, trials):
+        for values in itertools.product(*choices.values()):
+            params = dict(zip(choices, values, strict=True))
+            if not done.knows(params):
+                return params
+        return None
+    if done.count:
+        return None
+    own = {name: _label(forecaster.settings.get(name)) for name in search}
+    for name, tried in search.items():
+        inside = own[name] in choices[name] if name in choices else _within(own[name], tried)
+        if not inside:
+            return None
+    return own
+
+
+def _within(value: Any, tried: tuple[Any, Any]) -> bool:
+    return isinstance(value, (int, float)) and tried[0] <= value <= tried[1]
+
+
+# --- Optuna ---------------------------------------------------------------------------------------
+
+
+class _Done:
+    """The trials that a study has finished, those that failed included."""
+
+    def __init__(self, study: Any) -> None:
+        trials = _finished(study)
+        self.count = len(trials)
+        self.trials = {_key(trial.params): trial for trial in reversed(trials)}
+        self.best = min((t.value for t in trials if t.value is not None), default=None)
+        self.why = next((t.user_attrs["failed"] for t in trials), "")
+
+    def knows(self, params: dict[str, Any]) -> bool:
+        return _key(params) in self.trials
+
+    def result(self, params: dict[str, Any]) -> tuple[float, float, str]:
+        trial = self.trials[_key(params)]
+        return trial.value, 0.0, trial.user_attrs["failed"]
+
+
+def _finished(study: Any) -> list[Any]:
+    return [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]
+
+
+def _key(params: dict[str, Any]) -> str:
+    return json.dumps(params, sort_keys=True)
+
+
+def _ask(
+    study: Any,
+    search: dict[str, Any],
+    choices: dict[str, dict[Any, Any]],
+    fixed: dict[str, Any] | None,
+    seed: int,
+    number: int,
+) -> Any:
+    """The next trial. Its draw depends on the seed, its number and the trials before it only."""
+    import optuna
+
+    own_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    study.sampler = optuna.samplers.TPESampler(seed=own_seed, n_startup_trials=8)
+    waiting = [trial for trial in study.trials if trial.state.name == "WAITING"]
+    if fixed is not None and not waiting:
+        study.enqueue_trial(fixed)
+    return study.ask({name: _distribution(tried) for name, tried in search.items()})
+
+
+@contextmanager
+def _open_study(storage: str | PathLike[str] | None, about: dict[str, str]) -> Iterator[Any]:
+    """A new study, or the one that the storage holds, if it is about the same."""
+    import optuna
+
+    place = None if storage is None else _open_storage(fspath(storage))
+    study = optuna.create_study(storage=place, study_name="tsforecast", load_if_exists=True)
+    if not study.user_attrs:
+        for name, value in about.items():
+            study.set_user_attr(name, value)
+    other = [name for name, value in about.items() if study.user_attrs.get(name) != value]
+    if other:
+        raise ValueError(
+            f"{fspath(storage or '')!r} holds a study with other {' and '.join(other)}, and its "
+            f"trials cannot be compared with these. Give another file, or delete this one."
+        )
+    for trial in study.trials:
+        if trial.state.name == "RUNNING":  # an earlier call was killed in the middle of it
+            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+    try:
+        yield study
+    finally:
+        if isinstance(place, optuna.storages.RDBStorage):
+            place.remove_session()
+            place.engine.dispose()
+
+
+def _open_storage(path: str) -> Any:
+    from optuna.storages import JournalStorage, RDBStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    if path.endswith((".db", ".sqlite", ".sqlite3")):
+        from sqlalchemy.exc import DatabaseError
+
+        try:
+            return RDBStorage(f"sqlite:///{path}")
+        except DatabaseError as problem:
+            raise ValueError(
+                f"{path!r} cannot be opened as a study: {problem.orig}. Give another file."
+            ) from problem
+    if path.endswith((".log", ".journal", ".jsonl")):
+        return JournalStorage(JournalFileBackend(path))
+    raise ValueError(
+        f"storage={path!r} has no ending that says what it is. Use 'study.db' (SQLite) or "
+        f"'study.log' (a journal)."
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Optuna's log and its warnings of things to come."""
+    import optuna
+
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+def _bar(trials: int, done: int, progress: bool) -> Any:
+    from tqdm.auto import tqdm
+
+    return tqdm(total=trials, initial=min(done, trials), disable=not progress, unit="trial")
+
+
+def _in_memory(study: Any) -> Any:
+    """The finished trials as a study of their own, which holds no file open."""
+    import optuna
+
+    copy = optuna.create_study(study_name="tsforecast")
+    copy.add_trials(_finished(study))
+    return copy
+
+
+def _tidy(study: Any, search: dict[str, Any]) -> pd.DataFrame:
+    rows = []
+    for number, trial in enumerate(_finished(study)):
+        about = {name: trial.user_attrs[name] for name in ("seconds", "failed")}
+        error = np.nan if trial.value is None else trial.value
+        rows.append(
+            {"trial": number, **{n: trial.params[n] for n in search}, "error": error} | about
+        )
+    return pd.DataFrame(rows)
