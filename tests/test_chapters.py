@@ -10,11 +10,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = ("univariate", "multivariate", "multistep", "multivariate_multistep")
 
-# Functions that are the lesson itself: an LSTM in NumPy; catching an error to print it.
-LESSONS = {"lstm_unit": {"lstm", "lstm_step", "sigmoid"}, "errors": {"show", "compiled"}}
+# Functions that are the lesson itself: an LSTM in NumPy; a model of pictures; catching an error to print it.
+LESSONS = {
+    "lstm_unit": {"lstm", "lstm_step", "sigmoid"},
+    "space": {"grid_model"},
+    "errors": {"show", "compiled"},
+}
 
 # Chapters of "From toy to real" that are whole: add yours when it lands.
-MORE_CHAPTERS = ("scaling", "lstm_unit")
+MORE_CHAPTERS = ("scaling", "lstm_unit", "space")
 
 # Every section of the tutorial: where it is in the book, and the model that it is about.
 # (section, chapter, label, words in the heading, encoder, decoder, template)

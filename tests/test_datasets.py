@@ -114,3 +114,44 @@ def test_retail_is_framed_series_by_series(retail):
     windows = framing.windows(retail)
     assert len(windows) == 64532 - 152 * 35 + 3 * 2  # two series of 32 rows have no window
     assert len(dict(windows.framing.categories)["industry"]) == 20
+
+
+@pytest.fixture(scope="module")
+def sea():
+    pytest.importorskip("iris_sample_data", reason="the map comes with iris-sample-data")
+    return datasets.sea_temperature()
+
+
+def test_the_sea_is_a_table_of_months_and_places(sea):
+    assert sea.shape == (54, 18 * 432)
+    assert sea.index.equals(pd.period_range("2006-04", "2010-09", freq="M", name="time"))
+    assert list(sea.columns.names) == ["latitude", "longitude"]
+    assert sea.columns.is_unique
+    latitudes = sea.columns.unique("latitude")
+    longitudes = sea.columns.unique("longitude")
+    assert (len(latitudes), latitudes[0], latitudes[-1]) == (18, -5.0, 4.44)  # the south first
+    assert (len(longitudes), longitudes[0], longitudes[-1]) == (432, 0.0, 359.17)
+    assert list(sea.columns[:2]) == [
+        (-5.0, 0.0),
+        (-5.0, 0.83),
+    ]  # a row of the picture after the other
+
+
+def test_the_sea_has_the_published_values(sea):
+    assert sea.iloc[0, 0] == pytest.approx(301.6593 - 273.15, abs=1e-4)
+    land = sea.isna()
+    assert (land.all() == land.any()).all()  # a place is land in every month or in none
+    assert 0.26 < land.to_numpy().mean() < 0.27
+    assert land[(0.0, 20.0)].all()  # Congo
+    assert not land[(0.0, 180.0)].any()  # the Pacific, at the date line
+    assert 15 < sea.min().min() < sea.max().max() < 32  # degrees Celsius
+
+
+def test_the_pictures_show_el_nino(sea):
+    """December 2009 was warm in the middle of the Pacific, December 2007 cold."""
+    pictures = sea.to_numpy().reshape(54, 18, 432)
+    pacific = pictures[
+        :, :, (sea.columns.unique("longitude") > 190) & (sea.columns.unique("longitude") < 240)
+    ]
+    december = np.nanmean(pacific, axis=(1, 2))[[8 + 12, 8 + 36]]  # 2007, 2009
+    assert december[1] > december[0] + 2

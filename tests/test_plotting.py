@@ -220,6 +220,20 @@ def test_the_shape_card_calls_a_linear_rule_a_forecast():
     assert card.loc["LinearForecast", "the axes are"] == "horizon x targets"
 
 
+def test_the_shape_card_of_pictures():
+    x = keras.Input((3, 18, 108, 5), name="X")
+    h = keras.layers.ConvLSTM2D(8, 3, padding="same", return_sequences=True)(x)
+    h = keras.layers.ConvLSTM2D(8, 3, padding="same")(h)
+    card = shape_card(keras.Model(x, keras.layers.Conv2D(1, 3, padding="same")(h)))
+    assert card["the axes are"].tolist() == [
+        "lookback x rows x columns x inputs",
+        "lookback x rows x columns x filters",
+        "rows x columns x filters",
+        "rows x columns x targets",
+    ]
+    assert card["returns"].tolist()[-1] == (18, 108, 1)
+
+
 def test_the_shape_card_of_the_first_chapter():
     card = shape_card(build_model(Framing(3), units=50))
     assert card.loc["LSTM", "returns"] == (50,)

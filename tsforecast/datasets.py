@@ -1,8 +1,11 @@
 """A table appears: the tutorial's toy series and real ones.
 
 Taught in the univariate chapter (`notebooks/univariate.ipynb`); the panel in the chapter on many
-series (`notebooks/panels.ipynb`).
+series (`notebooks/panels.ipynb`), the map over time in the chapter on space
+(`notebooks/space.ipynb`).
 """
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -124,4 +127,54 @@ def aus_retail() -> pd.DataFrame:
             "state": raw["State"],
             "industry": raw["Industry"],
         }
+    )
+
+
+def sea_temperature() -> pd.DataFrame:
+    """Monthly temperature of the sea surface along the equator, April 2006 to September 2010.
+
+    Returns
+    -------
+    pandas.DataFrame
+        54 months (a PeriodIndex) and a column per grid point, in degrees Celsius; NaN on land.
+        The columns are pairs ``(latitude, longitude)`` in degrees north and east: 18 latitudes
+        from -5.0 to 4.44, each with 432 longitudes from 0.0 to 359.17. So
+        ``.to_numpy().reshape(54, 18, 432)`` is a picture per month, the south first.
+
+    Notes
+    -----
+    Monthly means of the OSTIA analysis of the Met Office, which joins satellites and ships, as
+    packaged by iris-sample-data (``pip install iris-sample-data``): British Crown copyright,
+    under the Open Government Licence.
+
+    References
+    ----------
+    Donlon et al., "The Operational Sea Surface Temperature and Sea Ice Analysis (OSTIA) system",
+    2012.
+
+    Examples
+    --------
+    >>> table = sea_temperature()
+    >>> table.shape
+    (54, 7776)
+    >>> table.loc["2010-08":, (0.0, 180.0)].round(2)
+    time
+    2010-08    27.01
+    2010-09    26.77
+    Freq: M, Name: (0.0, 180.0), dtype: float64
+    """
+    import h5py
+    import iris_sample_data
+
+    path = Path(iris_sample_data.path) / "ostia_monthly.nc"
+    with h5py.File(path) as file:
+        kelvin = file["surface_temperature"][:].astype(float)  # (months, latitudes, longitudes)
+        hours = file["time"][:].astype(int)  # the middle of each month
+        places = [file[name][:].astype(float).round(2) for name in ("latitude", "longitude")]
+    kelvin[kelvin > 1000] = np.nan  # land
+    months = (pd.Timestamp("1970-01-01") + pd.to_timedelta(hours, unit="h")).to_period("M")
+    return pd.DataFrame(
+        (kelvin - 273.15).reshape(len(kelvin), -1),
+        index=months.rename("time"),
+        columns=pd.MultiIndex.from_product(places, names=["latitude", "longitude"]),
     )

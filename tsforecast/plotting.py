@@ -575,6 +575,9 @@ def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, .
     """What each axis after the batch is, told from the kind of layer."""
     kind, rank = _layer_name(layer), len(layer.output.shape) - 1
     time = before[0] if len(before) > 1 else "horizon"
+    if kind in ("ConvLSTM2D", "Conv2D"):  # pictures
+        last = "targets" if layer.output is model.output else "filters"
+        return (*before[: rank - 3], "rows", "columns", last)
     if rank == 3 and (kind == "Quantiles" or layer.output is model.output):
         return ("horizon", "targets", "quantiles")
     if kind == "Activation" and layer.name == "class":
@@ -582,7 +585,8 @@ def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, .
     if layer.output is model.output or kind in FORECASTS:
         return ("horizon", "targets")
     if kind in ("X", "Scaling"):
-        return before or ("lookback", "inputs")
+        picture = ("rows", "columns") if rank == 4 else ()
+        return before or ("lookback", *picture, "inputs")
     if kind == "future":
         return ("horizon", "future")
     if kind == "static":
