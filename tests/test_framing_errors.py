@@ -402,3 +402,14 @@ def test_future_says_which_column_or_time_is_missing() -> None:
         framing.last_window(table, pd.DataFrame({"Promo": [1.0]}, index=times[-1:] + times.freq))
     with pytest.raises(ValueError, match=r"future= has no row for 2024-01-06.*int64.*target_times"):
         framing.last_window(table, pd.DataFrame({"promo": [1.0]}))
+
+
+def test_an_hour_that_occurs_twice_when_the_clocks_go_back():
+    index = pd.date_range("2024-10-27", periods=9, freq="h", tz="Europe/Berlin")
+    table = pd.DataFrame({"load": np.arange(9.0)}, index=index.tz_localize(None))
+    text = message(Framing(3).windows, table)
+    says(
+        text, "2024-10-27 02:00:00 appears more than once", "clocks went back", "ambiguous='infer'"
+    )
+    table.index = table.index.tz_localize("Europe/Berlin", ambiguous="infer")  # as it says
+    assert len(Framing(3).windows(table)) == 6

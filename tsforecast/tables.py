@@ -274,11 +274,16 @@ def read_times(index: pd.Index) -> tuple[np.ndarray | None, Any]:
 def check_unique(index: pd.Index) -> None:
     if index.has_duplicates:
         row = int(np.argmax(index.duplicated()))
+        no_zone = isinstance(index, pd.DatetimeIndex) and index.tz is None
+        clocks = (
+            "If the clocks went back then, name the time zone: table.index = "
+            "table.index.tz_localize('Europe/Berlin', ambiguous='infer'). "
+        )
         raise ValueError(
             f"The time {index[row]} appears more than once (again in row {row}). Keep one row per "
-            f"time: table[~table.index.duplicated()], or table.groupby(level=0).mean(). If each "
-            f"series has its own rows, choose one series first, or give a panel: a table with "
-            f"the columns unique_id and ds."
+            f"time: table[~table.index.duplicated()], or table.groupby(level=0).mean(). "
+            f"{clocks if no_zone else ''}If each series has its own rows, choose one series first, "
+            f"or give a panel: a table with the columns unique_id and ds."
         )
 
 
