@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = ("univariate", "multivariate", "multistep", "multivariate_multistep")
 
-# Functions that are the lesson itself: an LSTM in NumPy; a model of pictures; catching an error to print it.
+# Functions that are the lesson itself: an LSTM in NumPy; a model of pictures; catching an error
+# to print it.
 LESSONS = {
     "lstm_unit": {"lstm", "lstm_step", "sigmoid"},
     "space": {"grid_model"},
@@ -151,6 +152,62 @@ def test_page_shape_from_toy_to_real(chapter: str) -> None:
     outputs = str([cell.get("outputs") for cell in cells])
     assert "naive" in outputs  # a baseline row
     assert "skill" in outputs
+
+
+# What readers asked and a chapter must answer: words in its text or code, and in its outputs.
+ANSWERS = {
+    "scaling": (
+        [
+            "relu",
+            "saturates",
+            "one scale per lag",
+            "doubled",
+            "the last 30 percent",
+            ".diff()",
+            "cumsum",
+            "clipnorm",
+            "terminateonnan",
+            "floatingpointerror",
+            "round trip",
+        ],
+        ["moved at all: False", "The loss became nan", "above the training maximum"],
+    ),
+    "lstm_unit": (
+        [
+            "4 * units * (units + inputs + 1)",
+            "forget gate",
+            "(3000, 400, 1)",
+            "reset_states",
+            "both** `tanh`",
+            "batch_size=7",
+            "return_sequences=true",
+            "univariate-bidirectional",
+        ],
+        ["164644", "144444", "66000", "80400", "59600", "(1000, 10, 50)", "untouched"],
+    ),
+    "space": (
+        [
+            "convlstm2d",
+            "convlstm1d",
+            "55 x 55",
+            "along a road",
+            "2 dimensions",
+            "does not pay",
+            "what the convolution sees",
+        ],
+        ["same month last year", "LSTM per pixel", "ConvLSTM, season", "bit-identical"],
+    ),
+}
+
+
+@pytest.mark.parametrize("chapter", ANSWERS)
+def test_what_readers_asked_is_answered(chapter: str) -> None:
+    words, shown = ANSWERS[chapter]
+    cells = read(chapter).cells
+    text = re.sub(r"\s+", " ", "\n".join(cell.source for cell in cells)).lower()
+    assert [word for word in words if word not in text] == []
+    outputs = str([cell.get("outputs") for cell in cells])
+    assert [word for word in shown if word not in outputs] == []
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
