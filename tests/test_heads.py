@@ -10,9 +10,12 @@ from tsforecast import (
     adapt,
     build_model,
     fit,
+    forecast,
+    forecast_table,
     load_model,
     models,
     predict,
+    score,
     training,
     with_horizon,
 )
@@ -355,3 +358,31 @@ def test_wrong_labels_and_weights_before_training(head, table, arguments, words)
         fit(model, windows, seed=0, **arguments)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_forecasts_and_tables_of_every_head():
+    table = labelled()
+    windows = Framing(4, horizon=2, targets="x").windows(table)
+    model = build_model(windows.framing, units=2, quantiles=(0.05, 0.1, 0.5, 0.9))
+    adapt(model, windows)
+    values = predict(model, windows[5:])
+    frame = forecast_table(model, windows[5:])
+    names = ["LSTM", "LSTM-lo-80", "LSTM-hi-80", "naive"]  # 0.05 has no partner
+    assert list(frame.columns[5:]) == names
+    for name, quantile in (("LSTM", 2), ("LSTM-lo-80", 1), ("LSTM-hi-80", 3)):
+        np.testing.assert_allclose(frame[name], values[:, :, 0, quantile].ravel())
+    assert [*score(frame, windows[5:]).index.sort_values()] == ["LSTM", "naive"]
+    ahead = forecast(model, windows.framing, table)
+    assert list(ahead.columns) == ["ds", "cutoff", "x"]
+    np.testing.assert_allclose(
+        ahead["x"], as_numpy(model(windows.framing.last_window(table)))[0, :, 0, 2], rtol=1e-5
+    )
+
+    windows = Framing(4, horizon=2, targets="kind").windows(table)
+    model = build_model(windows.framing, units=2, head="class", classes=3)
+    adapt(model, windows)
+    ahead = forecast(model, windows.framing, table)
+    assert list(ahead.columns) == ["ds", "cutoff", "kind=0", "kind=1", "kind=2"]
+    np.testing.assert_allclose(ahead.iloc[:, 2:].astype(float).sum(axis=1), 1, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"'LSTM' answers with chances.*class_table"):
+        forecast_table(model, windows)

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from tsforecast.framing import Windows
-from tsforecast.intervals import coverage, point_forecast
-from tsforecast.models import predict
+from tsforecast.intervals import coverage, interval_bounds, levels_in, point_forecast
+from tsforecast.models import head_of, predict, quantiles_of
 from tsforecast.tables import (
     Table,
     as_label,
@@ -53,7 +53,8 @@ def forecast_table(
         In the long format of the Nixtla libraries: ``unique_id`` (the target), ``ds`` (the time
         forecast), ``cutoff`` (the last time known), ``step`` (1, 2, ...), ``y`` (what came), and
         a column per forecast. "naive" is the last known value, "seasonal naive" the value of the
-        same time last season. Rows without a naive forecast are left out.
+        same time last season. Rows without a naive forecast are left out. A model with quantiles has
+        its median as forecast, and columns such as "LSTM-lo-90" and "LSTM-hi-90".
 
     Raises
     ------
@@ -80,7 +81,9 @@ def forecast_table(
             raise ValueError(
                 f"A model cannot be called {name!r}: the table has that column already."
             )
-    forecasts = {name: predict(model, windows) for name, model in models.items()}
+    forecasts: dict[str, Any] = {}
+    for name, model in models.items():
+        forecasts |= _point_and_interval(name, model, windows)
     simple = {"naive": _naive(windows, 1)}
     if season is not None:
         check_whole_number("season", season, 1)
@@ -106,6 +109,22 @@ def forecast_table(
             f"naive forecast to compare with. Keep more history before the test part."
         )
     return table
+
+
+def _point_and_interval(name: str, model: Any, windows: Windows) -> dict[str, np.ndarray]:
+    """The columns of one model, each (samples, horizon, targets)."""
+    values = predict(model, windows)
+    if head_of(model) != "number":
+        raise ValueError(
+            f"The model {name!r} answers with chances (head={head_of(model)!r}), and this table is "
+            f"of numbers. Use event_table(model, windows) or class_table(model, windows)."
+        )
+    quantiles = quantiles_of(model)
+    columns = {name: point_forecast(values, quantiles)}
+    for level in levels_in(quantiles):
+        low, high = interval_bounds(values, [level], None, quantiles)
+        columns |= {f"{name}-lo-{level:g}": low[0], f"{name}-hi-{level:g}": high[0]}
+    return columns
 
 
 def score(forecasts: pd.DataFrame, windows: Windows, season: int = 1) -> pd.DataFrame:

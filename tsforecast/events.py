@@ -372,7 +372,7 @@ def flag_anomalies(
                 f"There is no column {column!r}; the table has {list(forecasts.columns)}. Flags "
                 f"need what came ('y') beside a forecast of it: forecast_table(model, windows)."
             )
-    about = ["unique_id", "ds", "cutoff", "step", "y"]
+    about = ["unique_id", "target", "ds", "cutoff", "step", "seed", "y"]
     kept = [column for column in (*about, name) if column in forecasts]
     past = [column for column in (*about, name) if column in calibration]
     table = add_intervals(forecasts[kept], calibration[past], [level])

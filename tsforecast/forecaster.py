@@ -748,7 +748,10 @@ def _with_targets(dated: pd.DataFrame, framing: Framing, values: np.ndarray) -> 
                 f"A target cannot be called {target!r}: the forecast has a column of that name "
                 f"for its times. Rename it: table.rename(columns=...)."
             )
-    forecasts = pd.DataFrame(values, index=dated.index, columns=list(framing.targets))
+    columns = list(framing.targets)
+    if values.shape[1] > len(columns):  # of classes, the chance of each
+        columns = [f"{columns[0]}={code}" for code in range(values.shape[1])]
+    forecasts = pd.DataFrame(values, index=dated.index, columns=columns)
     return pd.concat([dated, forecasts], axis=1)
 
 

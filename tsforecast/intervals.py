@@ -62,6 +62,20 @@ def quantiles_for(level: Sequence[float]) -> tuple[float, ...]:
     return (*tails, 0.5, *[round(1 - tail, 10) for tail in reversed(tails)])
 
 
+def levels_in(quantiles: Sequence[float]) -> list[float]:
+    """The levels whose two ends are among some quantiles, in rising order.
+
+    Examples
+    --------
+    >>> levels_in((0.025, 0.1, 0.5, 0.9, 0.975))
+    [80, 95]
+    """
+    levels = [round(100 * (1 - 2 * tail), 8) for tail in quantiles if tail < 0.5]
+    levels = [int(level) if level == int(level) else level for level in levels if level >= 1]
+    tails = [np.isclose(quantiles, 1 - _tail(level)).any() for level in levels]
+    return sorted(level for level, both in zip(levels, tails, strict=True) if both)
+
+
 def calibrate(
     y: np.ndarray,
     forecast: np.ndarray,
@@ -268,13 +282,14 @@ def add_intervals(
     levels = check_level(level)
     names = forecast_names(forecasts)
     _check_tables(forecasts, calibration, names)
-    groups = dict(list(calibration.groupby(["unique_id", "step"])))
+    keys = [key for key in ("unique_id", "target", "seed", "step") if key in forecasts]
+    groups = dict(list(calibration.groupby(keys)))
     parts = []
-    for key, rows in forecasts.groupby(["unique_id", "step"], sort=False):
+    for key, rows in forecasts.groupby(keys, sort=False):
         past = groups.get(key)
         if past is None:
             raise ValueError(
-                f"The calibration has no forecasts of {key[0]!r}, step {key[1]} ahead. Calibrate "
+                f"The calibration has no forecasts of {key[0]!r}, step {key[-1]} ahead. Calibrate "
                 f"on the same series and the same horizon."
             )
         columns: dict[str, Any] = {}
@@ -372,7 +387,7 @@ def forecast_names(forecasts: pd.DataFrame) -> list[str]:
     >>> forecast_names(pd.DataFrame(columns=["ds", "cutoff", "LSTM", "LSTM-lo-90", "LSTM-hi-90"]))
     ['LSTM']
     """
-    about = ("unique_id", "ds", "cutoff", "step", "y", "fed back")
+    about = ("unique_id", "target", "ds", "cutoff", "step", "seed", "y", "fed back")
     ends = {end for name, one in _intervals_in(forecasts) for end in _names_of_ends(name, one)}
     return [name for name in forecasts.columns if name not in about and name not in ends]
 
@@ -462,7 +477,8 @@ def _check_bounds(
 
 def _check_tables(forecasts: pd.DataFrame, calibration: pd.DataFrame, names: list[str]) -> None:
     for which, table in (("forecasts", forecasts), ("calibration", calibration)):
-        needed = ["unique_id", "ds", "cutoff", "step", *(names if names else ["LSTM"])]
+        more = [key for key in ("target", "seed") if key in forecasts]
+        needed = ["unique_id", "ds", "cutoff", "step", *more, *(names if names else ["LSTM"])]
         lacking = [name for name in [*needed, "y"] if name not in table]
         if which == "forecasts" and lacking == ["y"]:
             continue
