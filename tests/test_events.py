@@ -279,3 +279,15 @@ CHANCES = chances()
 def test_wrong_tables(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_a_nowcast_is_not_told_its_answer():
+    """With lead=0 the row of the cutoff holds the answer: the last label is the one before."""
+    table = events().to_frame().assign(x=1.0)
+    framing = Framing(4, lead=0, targets="fault", past_covariates="x", use_target_history=False)
+    windows = framing.windows(table)
+    model = build_model(windows.framing, units=2, head="event")
+    fit(model, windows, epochs=1, seed=0)
+    frame = event_table(model, windows)
+    assert frame["y"].tolist() == table["fault"].iloc[3:].tolist()
+    assert frame["last label"].tolist() == table["fault"].iloc[2:-1].tolist()

@@ -85,7 +85,7 @@ def event_table(models: keras.Model | Mapping[str, keras.Model], windows: Window
     pandas.DataFrame
         A row per window and step (and target): ``unique_id`` (the target; of a panel the series),
         ``ds``, ``cutoff``,
-        ``step``, ``y`` (0 or 1), a chance per model, "last label" (the label at the cutoff: what
+        ``step``, ``y`` (0 or 1), a chance per model, "last label" (the last label that is known: what
         just was, goes on) and "base rate" (the share of 1 in all rows up to the first cutoff).
 
     Raises
@@ -116,7 +116,7 @@ def event_table(models: keras.Model | Mapping[str, keras.Model], windows: Window
             )
     chances = {name: predict(model, windows) for name, model in models.items()}
     framing, rows = windows.framing, windows.target_rows  # rows: (samples, horizon)
-    known = np.asarray(windows.starts) + framing.lookback - 1  # rows of the cutoffs
+    known = rows[:, 0] - max(framing.lead, 1)  # the last rows whose labels are known
     parts = []
     for column, target in enumerate(framing.targets):
         labels = windows.values[:, windows.columns.index(target)].astype(np.float64)
@@ -230,7 +230,7 @@ def score_events(
 
 
 def class_table(model: keras.Model, windows: Windows) -> pd.DataFrame:
-    """The class of every window: the likeliest one, its chance, and the class at the cutoff.
+    """The class of every window: the likeliest one, its chance, and the last class before it.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def class_table(model: keras.Model, windows: Windows) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``unique_id``, ``ds``, ``cutoff``, ``step``, ``y`` (the code that came), ``LSTM`` (the
-        likeliest code), ``chance`` (how likely), and ``last label`` (the code at the cutoff).
+        likeliest code), ``chance`` (how likely), and ``last label`` (the last code that is known).
 
     Raises
     ------
@@ -270,7 +270,7 @@ def class_table(model: keras.Model, windows: Windows) -> pd.DataFrame:
     chances = predict(model, windows)  # (samples, horizon, classes)
     target = windows.framing.targets[0]
     codes = windows.values[:, windows.columns.index(target)].astype(int)
-    known = np.asarray(windows.starts) + windows.framing.lookback - 1
+    known = windows.target_rows[:, 0] - max(windows.framing.lead, 1)
     frame = _about(windows, target, codes[windows.target_rows])
     frame["LSTM"] = chances.argmax(axis=-1).ravel()
     frame["chance"] = chances.max(axis=-1).ravel()
