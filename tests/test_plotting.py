@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from tsforecast import (
+    Forecaster,
     Framing,
     adapt,
     build_model,
@@ -218,6 +219,27 @@ def test_shape_cards_say_what_is_true(encoder, decoder, framing):
 def test_the_shape_card_calls_a_linear_rule_a_forecast():
     card = shape_card(build_model(Framing(3, horizon=2), skip="linear"))
     assert card.loc["LinearForecast", "the axes are"] == "horizon x targets"
+
+
+def test_the_shape_card_of_a_panel_with_categories_and_own_units():
+    categories = (("state", ("a", "b", "c")),)
+    framing = Framing(4, targets="y", static_covariates="state", categories=categories)
+    card = shape_card(build_model(framing, units=2, scaling="series"))
+    assert card.loc["OwnUnits", ["returns", "the axes are"]].tolist() == [
+        (4, 1),
+        "lookback x inputs",
+    ]
+    assert card.loc["Embedding"].tolist() == [(2,), "embedding", 8]  # 3 states and "unknown"
+    assert card.loc["GetItem", "the axes are"] == "category"
+
+
+@pytest.mark.parametrize("strategy", ["direct", "recursive"])
+def test_the_shape_card_of_joined_models(strategy):
+    table = np.arange(20.0)
+    forecaster = Forecaster(3, horizon=2, units=2, epochs=1, strategy=strategy).fit(table)
+    card = shape_card(forecaster.model)
+    assert card.iloc[-1, :2].tolist() == [(2, 1), "horizon x targets"]
+    assert card.loc[["model of one step"], "returns"].iloc[0] == (1, 1)
 
 
 def test_the_shape_card_of_pictures():

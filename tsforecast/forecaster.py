@@ -27,7 +27,15 @@ from tsforecast.intervals import (
     point_forecast,
     quantiles_for,
 )
-from tsforecast.models import build_model, check_fitted, check_shapes, predict, quantiles_of
+from tsforecast.models import (
+    build_model,
+    check_fitted,
+    check_shapes,
+    direct_model,
+    predict,
+    quantiles_of,
+    recursive_model,
+)
 from tsforecast.persistence import read, write
 from tsforecast.tables import Table, check_whole_number, is_panel, read_table, read_times
 from tsforecast.training import fit
@@ -37,6 +45,7 @@ FRAMING = (
     *("static_covariates", "use_target_history", "stride"),
 )
 MODEL = ("encoder", "decoder", "units", "activation", "scaling", "skip", "season")
+STRATEGIES = ("joint", "direct", "recursive")
 TRAINING = ("epochs", "batch_size", "learning_rate", "loss", "patience", "seed")
 
 
@@ -103,6 +112,10 @@ class Forecaster:
         table can teach them: see `tsforecast.calendar`.
     encoder, decoder, units, activation, scaling, skip, season
         The model, as in `tsforecast.build_model`.
+    strategy : {"joint", "direct", "recursive"}
+        How a forecast of several steps comes about. "joint": one model writes all steps, in the
+        way of its decoder. "direct": one model per step, each trained for its own. "recursive":
+        one model of the next step, which is fed its own forecasts as if they had been measured.
     level : list of float, optional
         Percents of prediction intervals, such as ``[80, 95]``.
     intervals : {"conformal", "quantile", "both"}
@@ -159,6 +172,7 @@ class Forecaster:
         scaling: str | None = None,
         skip: str = "none",
         season: int | None = None,
+        strategy: str = "joint",
         level: Any = None,
         intervals: str = "conformal",
         epochs: int = 20,
@@ -191,7 +205,37 @@ class Forecaster:
         framing = self.framing
         if framing.targets is None:
             framing = framing.named(["y"])
-        self._build(framing)
+        self._check_strategy(framing)
+        self._build(framing if self.strategy == "joint" else replace(framing, horizon=1))
+
+    def _check_strategy(self, framing: Framing) -> None:
+        if self.strategy not in STRATEGIES:
+            raise ValueError(
+                f"There is no strategy {self.strategy!r}. Choose from {', '.join(STRATEGIES)}."
+            )
+        if self.strategy != "recursive":
+            return
+        if framing.past_covariates:
+            raise ValueError(
+                f"strategy='recursive' needs every input at the steps in between, and nobody knows "
+                f"the past covariates {list(framing.past_covariates)} there. Use 'direct' or "
+                f"'joint', or forecast these columns too: targets=[...]."
+            )
+        if framing.lead != 1 or not framing.use_target_history:
+            raise ValueError(
+                "strategy='recursive' feeds forecasts back into the targets' history: it needs "
+                "lead=1 and use_target_history=True. Use 'direct' or 'joint'."
+            )
+        if self.quantiles:
+            raise ValueError(
+                "strategy='recursive' feeds one number back per step, not quantiles. Use "
+                "intervals='conformal', or another strategy."
+            )
+
+    @property
+    def strategy(self) -> str:
+        """How a forecast of several steps comes about."""
+        return self.settings["strategy"]
 
     def _build(self, framing: Framing) -> keras.Model:
         quantiles = self.quantiles
@@ -249,13 +293,12 @@ class Forecaster:
         calendar = calendar_names(_times(table)) if self.settings["calendar"] else []
         windows = self._framing(calendar).windows(_with_calendar(table, calendar))
         train, check, measure = self._parts(windows, validation, calibration)
-        model = self._build(windows.framing)
         chosen: dict[str, Any] = {name: self.settings[name] for name in TRAINING}
         if check is None:
             chosen["patience"] = None
         if checkpoint is not None:
             chosen["checkpoint"] = checkpoint
-        history = fit(model, train, validation=check, verbose=verbose, **chosen)
+        model, history = self._train(train, check, chosen | {"verbose": verbose})
         margins = None if measure is None else self._calibrate(model, measure)
 
         self.model, self.framing, self.calendar = model, windows.framing, calendar
@@ -264,6 +307,30 @@ class Forecaster:
         self.trained_until = windows.target_span[1]
         self.summary = _summary(train, check, measure, history)
         return self
+
+    def _train(
+        self, train: Windows, check: Windows | None, chosen: dict[str, Any]
+    ) -> tuple[keras.Model, Any]:
+        """Train by the strategy: one model of all steps, one per step, or one that is fed back."""
+        framing = train.framing
+        if self.strategy == "joint":
+            model = self._build(framing)
+            return model, fit(model, train, validation=check, **chosen)
+        if self.strategy == "direct" and "checkpoint" in chosen:
+            raise ValueError(
+                "checkpoint=... keeps one training, and strategy='direct' has one per step. Leave "
+                "it out."
+            )
+        steps = range(framing.horizon) if self.strategy == "direct" else [0]
+        models, histories = [], []
+        for step in steps:
+            part = _only_step(train, step)
+            validation = None if check is None else _only_step(check, step)
+            models.append(self._build(part.framing))
+            histories.append(fit(models[-1], part, validation=validation, **chosen))
+        if self.strategy == "direct":
+            return direct_model(framing, models), _mean_history(histories)
+        return recursive_model(framing, models[0]), histories[0]
 
     def _framing(self, calendar: list[str]) -> Framing:
         chosen = {name: self.settings[name] for name in FRAMING}
@@ -327,9 +394,15 @@ class Forecaster:
         Raises
         ------
         ValueError
-            If it was not fitted yet, if no row is new, or if no new window is complete.
+            If it was not fitted yet, if no row is new, if no new window is complete, or if the
+            strategy is not "joint".
         """
         model, framing = self._fitted()
+        if self.strategy != "joint":
+            raise ValueError(
+                f"update trains the one model of strategy='joint' on, and this is "
+                f"{self.strategy!r}. Fit it again on all rows: forecaster.copy().fit(table)."
+            )
         known, latest = self._join(_as_frame(table))
         windows = framing.windows(_with_calendar(known, self.calendar))
         windows = _ending_after(windows, latest)
@@ -660,6 +733,10 @@ class Forecaster:
             rows["calendar"] = ", ".join(self.calendar) or "found in fit"
         model = f"{settings['encoder']} encoder, {settings['decoder']} decoder"
         rows["model"] = f"{model}, {settings['units']} units"
+        if self.strategy == "direct":
+            rows["strategy"] = f"direct: {framing.horizon} models, one per step"
+        elif self.strategy == "recursive":
+            rows["strategy"] = "recursive: a model of one step is fed its own forecasts"
         if self.level is not None:
             levels = ", ".join(f"{one:g} %" for one in self.level)
             rows["intervals"] = f"{levels}, {settings['intervals']}"
@@ -682,6 +759,24 @@ class Forecaster:
             for name, value in self.describe().items()
         )
         return f"<table><caption>Forecaster</caption>{rows}</table>"
+
+
+def _only_step(windows: Windows, step: int) -> Windows:
+    """The same windows, with one step of their targets: 0 is the first."""
+    framing = replace(windows.framing, horizon=1, lead=windows.framing.lead + step)
+    return replace(windows, framing=framing)
+
+
+def _mean_history(histories: list[Any]) -> Any:
+    """The mean loss of several trainings, over the epochs that all of them have."""
+    mean = keras.callbacks.History()
+    shortest = min(len(history.epoch) for history in histories)
+    mean.epoch = histories[0].epoch[:shortest]
+    mean.history = {
+        name: np.mean([h.history[name][:shortest] for h in histories], axis=0).tolist()
+        for name in histories[0].history
+    }
+    return mean
 
 
 def _plain(column: pd.Series) -> np.ndarray:

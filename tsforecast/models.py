@@ -508,12 +508,7 @@ def build_model(
     _check_head(framing, head, classes, quantiles, scaling, skip)
 
     horizon, targets = framing.horizon, framing.n_targets
-    inputs = {"X": keras.Input((framing.lookback, framing.n_inputs), name="X")}
-    if framing.future_covariates:
-        inputs["future"] = keras.Input((horizon, len(framing.future_covariates)), name="future")
-    if framing.static_covariates:
-        inputs["static"] = keras.Input((len(framing.static_covariates),), name="static")
-
+    inputs = _inputs(framing)
     raw = inputs["X"]  # (batch, lookback, inputs)
     scaled, own = dict(inputs), []  # own: each window's own unit, if it has one
     if scaling == "series":
@@ -541,7 +536,7 @@ def build_model(
     if head != "number":
         activation = "sigmoid" if head == "event" else "softmax"
         chance = layers.Activation(activation, name=head)(forecast)  # the last axis adds up to 1
-        return keras.Model(raw if len(inputs) == 1 else inputs, chance)
+        return keras.Model(_one_or_all(inputs), chance)
 
     simple = _simple_forecast(framing, raw, scaled, own, scaling, skip, season)
     if simple is not None and scaling == "none":
@@ -549,7 +544,94 @@ def build_model(
         forecast = add(name="forecast")([forecast, simple])
     elif simple is not None:
         forecast = AddCorrection(name="forecast")([forecast, simple, *own])
-    return keras.Model(raw if len(inputs) == 1 else inputs, forecast)
+    return keras.Model(_one_or_all(inputs), forecast)
+
+
+def _inputs(framing: Framing) -> dict[str, Any]:
+    """What a model reads: always "X"; "future" and "static" in a framing that has them."""
+    inputs = {"X": keras.Input((framing.lookback, framing.n_inputs), name="X")}
+    if framing.future_covariates:
+        ahead = (framing.horizon, len(framing.future_covariates))
+        inputs["future"] = keras.Input(ahead, name="future")
+    if framing.static_covariates:
+        inputs["static"] = keras.Input((len(framing.static_covariates),), name="static")
+    return inputs
+
+
+def _one_step(inputs: dict[str, Any], step: int) -> Any:
+    """The inputs of a model that forecasts one step: of the future only that step."""
+    own = dict(inputs)
+    if "future" in own:
+        own["future"] = own["future"][:, step : step + 1]  # (batch, 1, future)
+    return own if len(own) > 1 else own["X"]
+
+
+def direct_model(framing: Framing, models: Sequence[keras.Model]) -> keras.Model:
+    """Join one model per step: each forecasts its own step, and no other, from the same window.
+
+    Parameters
+    ----------
+    framing : Framing
+        Of the whole forecast, `horizon` steps.
+    models : sequence of keras.Model
+        A fitted model for each step, with a horizon of 1: the k-th leads ``framing.lead + k``.
+
+    Returns
+    -------
+    keras.Model
+        Reads what each of them reads; returns (batch, horizon, targets).
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> framing = Framing(3, horizon=2)
+    >>> models = [build_model(replace(framing, horizon=1, lead=lead)) for lead in (1, 2)]
+    >>> direct_model(framing, models).output_shape
+    (None, 2, 1)
+    """
+    inputs = _inputs(framing)
+    steps = [model(_one_step(inputs, step)) for step, model in enumerate(models)]
+    forecast = layers.Concatenate(axis=1)(steps) if len(steps) > 1 else steps[0]
+    return keras.Model(_one_or_all(inputs), forecast)  # (batch, horizon, targets)
+
+
+def recursive_model(framing: Framing, model: keras.Model) -> keras.Model:
+    """Feed a model of one step its own forecasts, as if they had been measured.
+
+    Parameters
+    ----------
+    framing : Framing
+        Of the whole forecast, `horizon` steps; with ``lead=1``, the targets' history and no past
+        covariates, whose values at the steps in between nobody knows.
+    model : keras.Model
+        Fitted, with a horizon of 1.
+
+    Returns
+    -------
+    keras.Model
+        Reads what `model` reads; returns (batch, horizon, targets).
+
+    Examples
+    --------
+    >>> framing = Framing(3, horizon=2)
+    >>> recursive_model(framing, build_model(Framing(3))).output_shape
+    (None, 2, 1)
+    """
+    inputs = _inputs(framing)
+    window, steps = inputs["X"], []
+    for step in range(framing.horizon):
+        read = _one_step(inputs | {"X": window}, step)
+        row = forecast = model(read)  # (batch, 1, targets)
+        if "future" in inputs:
+            row = layers.Concatenate()([forecast, read["future"]])  # (batch, 1, inputs)
+        window = layers.Concatenate(axis=1)([window[:, 1:], row])  # the oldest row goes
+        steps.append(forecast)
+    forecast = layers.Concatenate(axis=1)(steps) if len(steps) > 1 else steps[0]
+    return keras.Model(_one_or_all(inputs), forecast)  # (batch, horizon, targets)
+
+
+def _one_or_all(inputs: dict[str, Any]) -> Any:
+    return inputs["X"] if len(inputs) == 1 else inputs
 
 
 def _static(framing: Framing, static: Any, scaling: str) -> Any:
@@ -659,8 +741,14 @@ def quantiles_of(model: keras.Model) -> tuple[float, ...]:
     >>> quantiles_of(build_model(Framing(3), quantiles=(0.1, 0.5, 0.9)))
     (0.1, 0.5, 0.9)
     """
-    found = [layer.quantiles for layer in model.layers if isinstance(layer, Quantiles)]
+    found = [layer.quantiles for layer in all_layers(model) if isinstance(layer, Quantiles)]
     return tuple(found[0]) if found else ()
+
+
+def all_layers(model: keras.Model) -> list[Any]:
+    """The layers of a model, and of the models inside it where several are joined."""
+    nested = [all_layers(x) if isinstance(x, keras.Model) else [x] for x in model.layers]
+    return [layer for part in nested for layer in part]
 
 
 def _choose(role: str, name: Any, known: dict[str, Callable[..., Any]]) -> Callable[..., Any]:
@@ -930,7 +1018,7 @@ def check_shapes(model: keras.Model, framing: Framing) -> None:
             f"for {given[0]} steps x {given[1]} targets {list(framing.targets or ())}. Build the "
             f"model from the framing of these windows: build_model(windows.framing, ...)."
         )
-    for layer in model.layers:
+    for layer in all_layers(model):
         known = layer.columns if isinstance(layer, Scaling) else None
         names = [str(name) for name in framing.inputs]
         if known and known != names and sorted(known) == sorted(names):
@@ -959,7 +1047,7 @@ def check_shapes(model: keras.Model, framing: Framing) -> None:
 
 def is_adapted(model: keras.Model) -> bool:
     """Whether the model's scaling was measured; True for a model that has none."""
-    return all(layer.is_adapted for layer in model.layers if isinstance(layer, Adapted))
+    return all(layer.is_adapted for layer in all_layers(model) if isinstance(layer, Adapted))
 
 
 def check_fitted(model: keras.Model) -> None:

@@ -553,18 +553,26 @@ def shape_card(model: Any) -> pd.DataFrame:
         read = layer.input if isinstance(layer.input, (list, tuple)) else [layer.input]
         before = [words[id(tensor)] for tensor in read if id(tensor) in words]
         axes = _axis_words(layer, before[0] if before else (), model)
-        if _layer_name(layer) == "Concatenate":
+        if _layer_name(layer) == "Concatenate" and all(before) and layer.output is not model.output:
             axes = (*axes[:-1], " + ".join(names[-1] for names in before))
-        words[id(layer.output)] = axes
-        shape = tuple(layer.output.shape[1:])
+        output, *unit = _outputs(layer)
+        words[id(output)] = axes
+        words |= {id(tensor): ("one", "targets") for tensor in unit}  # of OwnUnits
+        shape = tuple(output.shape[1:])
         trained = sum(math.prod(weight.shape) for weight in layer.trainable_weights)
         rows.append((_layer_name(layer), shape, " x ".join(axes), trained))
     card = pd.DataFrame(rows, columns=["layer", "returns", "the axes are", "parameters"])
     return card.set_index("layer")
 
 
+def _outputs(layer: Any) -> list[Any]:
+    return layer.output if isinstance(layer.output, list) else [layer.output]
+
+
 def _layer_name(layer: Any) -> str:
     kind = type(layer).__name__
+    if kind == "Functional":
+        return "model of one step"
     if kind == "InputLayer":
         return layer.name
     inner = getattr(layer, "layer", None) or getattr(layer, "forward_layer", None)
@@ -573,7 +581,7 @@ def _layer_name(layer: Any) -> str:
 
 def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, ...]:
     """What each axis after the batch is, told from the kind of layer."""
-    kind, rank = _layer_name(layer), len(layer.output.shape) - 1
+    kind, rank = _layer_name(layer), len(_outputs(layer)[0].shape) - 1
     time = before[0] if len(before) > 1 else "horizon"
     if kind in ("ConvLSTM2D", "Conv2D"):  # pictures
         last = "targets" if layer.output is model.output else "filters"
@@ -584,7 +592,11 @@ def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, .
         return ("horizon", "classes")
     if layer.output is model.output or kind in FORECASTS:
         return ("horizon", "targets")
-    if kind in ("X", "Scaling"):
+    if kind == "model of one step":
+        return ("horizon", "targets")
+    if rank == 0:
+        return ("category",)
+    if kind in ("X", "OwnUnits", "Scaling"):
         picture = ("rows", "columns") if rank == 4 else ()
         return before or ("lookback", *picture, "inputs")
     if kind == "future":
@@ -612,7 +624,7 @@ def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, .
     if kind == "Dense":
         return ("numbers",) if rank == 1 else (time, "numbers")
     if rank == 1:
-        return ("features",)
+        return ("embedding",) if kind == "Embedding" else ("features",)
     return before if len(before) == rank else (time, "features")
 
 
