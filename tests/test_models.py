@@ -563,3 +563,20 @@ def test_predicting_with_a_model_that_was_never_fitted():
     windows = Framing(3).windows(datasets.toy())
     with pytest.raises(ValueError, match=r"never fitted.*Call fit\(model, windows\)"):
         predict(build_model(windows.framing, units=UNITS), windows)
+
+
+def test_models_of_your_own_whose_shapes_do_not_fit():
+    """Before training: an axis too few, one too many, several outputs."""
+    framing = Framing(3, horizon=2)
+    x, dense = keras.Input((3, 1)), keras.layers.Dense(2)
+    for net, words in (
+        (
+            keras.Model(x, dense(keras.layers.Flatten()(x))),
+            r"output of shape \('batch', 2\).*Dense",
+        ),
+        (keras.Model(x, [keras.layers.Dense(1)(x)] * 2), r"2 outputs.*\('batch', 2, 1\)"),
+        (keras.Model(x, keras.layers.LSTM(1, return_sequences=True)(x)), "3 steps x 1 targets"),
+        (keras.Model(y := keras.Input((3,)), dense(y)), r"input of shape \('batch', 3\)"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            models.check_shapes(net, framing)

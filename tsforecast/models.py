@@ -1003,13 +1003,26 @@ def check_shapes(model: keras.Model, framing: Framing) -> None:
     shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
     expected = shapes["X"] if "X" in shapes else next(iter(shapes.values()))
     given = (framing.lookback, framing.n_inputs)
+    if len(expected) != 2:
+        raise ValueError(
+            f"The model reads an input of shape {('batch', *expected)}, and windows have the shape "
+            f"{('batch', *given)}. Begin it with keras.Input({given})."
+        )
     if expected != given:
         raise ValueError(
             f"The model reads windows of {expected[0]} steps x {expected[1]} columns, and the "
             f"windows have {given[0]} steps x {given[1]} columns {list(framing.inputs)}. Build the "
             f"model from the framing of these windows: build_model(windows.framing, ...)."
         )
-    expected, given = model.output_shape[1:3], (framing.horizon, framing.n_targets)
+    written, given = model.output_shape, (framing.horizon, framing.n_targets)
+    if not isinstance(written, tuple) or len(written) < 3:
+        one = isinstance(written, tuple)
+        what = f"an output of shape {('batch', *written[1:])}" if one else f"{len(written)} outputs"
+        raise ValueError(
+            f"The model has {what}, and windows want one of the shape {('batch', *given)}: horizon "
+            f"and targets. End it with Dense({given[0] * given[1]}) and Reshape({given})."
+        )
+    expected = written[1:3]
     if head_of(model) == "class":  # its last axis counts classes of one target
         expected = (expected[0], 1)
     if expected != given:

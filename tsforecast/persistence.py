@@ -560,11 +560,11 @@ def _strange_classes(config: Any) -> list[str]:
         return [name for value in config for name in _strange_classes(value)]
     if not isinstance(config, dict):
         return []
-    strange = [name for value in config.values() for name in _strange_classes(value)]
+    strange = []
     if "class_name" in config and not _is_known(config):
         module = config.get("module")
         strange.append(f"{module}.{config['class_name']}" if module else str(config["class_name"]))
-    return strange
+    return strange + [name for value in config.values() for name in _strange_classes(value)]
 
 
 def _is_known(config: dict[str, Any]) -> bool:
