@@ -191,7 +191,7 @@ def score_events(
         A row per forecast, the best average precision first. ``precision``: of the alarms, the
         share that was right. ``recall``: of the events, the share that was found. ``f1``: their
         harmonic mean. ``average_precision``: precision over all thresholds; that of pure chance
-        is the share of events. ``alarms``: how many. ``accuracy``: the share of right answers,
+        is the share of events. ``alarms``: the share of rows with an alarm. ``accuracy``: the share of right answers,
         which is high for "never" when events are rare.
 
     Raises
@@ -205,8 +205,8 @@ def score_events(
     >>> score_events(table).round(2)
                precision  recall    f1  average_precision  alarms  accuracy
     forecast
-    LSTM             0.5     1.0  0.67               1.00       2      0.75
-    base rate        0.0     0.0  0.00               0.25       0      0.75
+    LSTM             0.5     1.0  0.67               1.00     0.5      0.75
+    base rate        0.0     0.0  0.00               0.25     0.0      0.75
     """
     from sklearn.metrics import (
         accuracy_score,
@@ -222,7 +222,7 @@ def score_events(
         rows[name] = {
             **dict(zip(("precision", "recall", "f1"), scores[:3], strict=True)),
             "average_precision": average_precision_score(y, chances[name]),
-            "alarms": int(says.sum()),
+            "alarms": says.mean(),
             "accuracy": accuracy_score(y, says),
         }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("forecast")
