@@ -606,7 +606,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _bar(trials: int, done: int, progress: bool) -> Any:
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     return tqdm(total=trials, initial=min(done, trials), disable=not progress, unit="trial")
 
