@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tsforecast import Framing, datasets
+from tsforecast import Framing, datasets, fill_gaps
 
 HOURS = pd.date_range("2024-01-01", periods=12, freq="h")
 
@@ -130,22 +130,23 @@ def test_missing_and_infinite_values(value, kind, other):
     table = hourly(load=np.arange(12.0), heat=other)
     table.loc[HOURS[[5, 7]], "load"] = value
     text = message(Framing(3).windows, table)
-    says(text, "'load'", "2 missing or infinite", f"the first is {kind}", HOURS[5], "row 5")
-    says(text, "interpolate()", "dropna()")
+    says(text, "'load'", f"2 {kind} values", HOURS[5], "row 5")
+    says(text, "tsf.fill_gaps(table)", "missing='skip'", "missing='mask'")
     assert ("table.replace([np.inf, -np.inf], np.nan)" in text) == (kind == "infinite")
 
 
 def test_what_a_mask_hides_is_missing():
     table = np.ma.masked_array(np.arange(9), mask=np.arange(9) == 4)
-    with pytest.raises(ValueError, match=r"first is missing.*row 4"):
+    with pytest.raises(ValueError, match=r"1 missing value .*row 4"):
         Framing(3).windows(table)
 
 
 def test_what_the_message_on_missing_values_advises_works():
     table = hourly()
     table.loc[HOURS[5], "load"] = np.nan
-    assert len(Framing(3).windows(table.interpolate())) == 9
-    assert len(Framing(3).windows(table.dropna())) == (5 - 3) + (6 - 3)
+    assert len(Framing(3).windows(fill_gaps(table, mark=False))) == 9
+    assert len(Framing(3, missing="skip").windows(table)) == (5 - 3) + (6 - 3)
+    assert len(Framing(3, missing="mask").windows(table)) == 11 - 1
     assert len(Framing(3, targets="heat").windows(table)) == 9  # load has no role
 
 

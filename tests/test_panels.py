@@ -182,7 +182,7 @@ def test_numbered_steps():
         ),
         (lambda p: p.assign(ds=p["ds"].astype(str)), "Column 'ds' holds str"),
         (lambda p: p.assign(ds=p["ds"].where(p.index != 2)), "Column 'ds' is missing in row 2"),
-        (lambda p: p.assign(y=p["y"].where(p.index != 9)), "missing, at .* of series 'b'"),
+        (lambda p: p.assign(y=p["y"].where(p.index != 9)), "1 missing value .* of series 'b'"),
         (lambda p: p.assign(site=np.arange(len(p))), "'site' changes .* of series 'a'"),
         (lambda p: p.assign(site=None), "'site' is missing in row 0"),
         (lambda p: p.groupby("unique_id").head(4), "2 series, and the longest stretch .* 4 rows"),

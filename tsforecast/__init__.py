@@ -1,8 +1,8 @@
 """Frame a table, choose an encoder and a decoder, get a dated forecast.
 
 The modules, in the order in which data flows through them (and in which the book teaches them):
-`datasets`, `tables`, `framing`, `layers`, `models`, `training`, `intervals`, `events`,
-`persistence`, `forecaster`, `backtest`, `importance`, `tuning`, `plotting`.
+`datasets`, `tables`, `calendar`, `gaps`, `framing`, `layers`, `models`, `training`, `intervals`,
+`events`, `persistence`, `forecaster`, `backtest`, `importance`, `tuning`, `plotting`.
 
 Framing needs NumPy and pandas only. Keras is imported when a model is first asked for.
 """
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tsforecast import datasets
 from tsforecast.framing import Framing, Windows
+from tsforecast.gaps import fill_gaps, find_gaps, to_grid
 
 if TYPE_CHECKING:
     from tsforecast.backtest import Backtest, backtest, forecast_table, score, score_by_step
@@ -67,6 +68,8 @@ __all__ = [
     "datasets",
     "event_table",
     "events_within",
+    "fill_gaps",
+    "find_gaps",
     "fit",
     "flag_anomalies",
     "forecast",
@@ -88,6 +91,7 @@ __all__ = [
     "score_by_step",
     "score_events",
     "shape_card",
+    "to_grid",
     "tune",
     "use_style",
     "with_horizon",

@@ -42,7 +42,7 @@ from tsforecast.training import fit
 
 FRAMING = (
     *("lookback", "horizon", "lead", "targets", "past_covariates", "future_covariates"),
-    *("static_covariates", "use_target_history", "stride"),
+    *("static_covariates", "use_target_history", "stride", "missing", "min_history"),
 )
 MODEL = ("encoder", "decoder", "units", "activation", "scaling", "skip", "season")
 STRATEGIES = ("joint", "direct", "recursive")
@@ -105,7 +105,7 @@ class Forecaster:
     ----------
     lookback, horizon, lead, targets, past_covariates, future_covariates, static_covariates
         What goes in and what comes out, and
-    use_target_history, stride
+    use_target_history, stride, missing, min_history
         further choices, as in `tsforecast.Framing`.
     calendar : bool
         Add hour, weekday and season of the year as future covariates, as far as the times of the
@@ -164,6 +164,8 @@ class Forecaster:
         static_covariates: Any = (),
         use_target_history: bool = True,
         stride: int = 1,
+        missing: str = "refuse",
+        min_history: int | None = None,
         calendar: bool = False,
         encoder: Any = "vanilla",
         decoder: Any = "vector",
@@ -367,8 +369,8 @@ class Forecaster:
         if self.settings["scaling"] != "series":
             return 1.0
         history = np.asarray(X[:, :, : self.framing.n_targets], dtype=np.float64)
-        level = np.abs(history).mean(axis=1, keepdims=True)
-        return np.maximum(history.std(axis=1, keepdims=True), 0.01 * level + 1e-12)
+        level = np.nanmean(np.abs(history), axis=1, keepdims=True)
+        return np.maximum(np.nanstd(history, axis=1, keepdims=True), 0.01 * level + 1e-12)
 
     def update(
         self, table: Table, *, epochs: int | None = None, learning_rate: float | None = None
@@ -661,10 +663,10 @@ class Forecaster:
         names = list(dict.fromkeys([*names, *windows.framing.static_covariates]))
         if is_panel(table):
             names = [name for name in names if name != "unique_id"]
-            rows = table.sort_values("ds", kind="stable").groupby("unique_id", sort=False)
-            return rows.tail(windows.framing.span)[["unique_id", "ds", *names]].reset_index(
-                drop=True
-            )
+            order = np.lexsort((table["ds"], pd.factorize(table["unique_id"])[0]))
+            rows = table.iloc[order].groupby("unique_id", sort=False)  # the series in their order
+            tail = rows.tail(windows.framing.span)[["unique_id", "ds", *names]]
+            return tail.reset_index(drop=True)
         tail = table[names].iloc[-windows.framing.span :].copy()
         if isinstance(tail.index, pd.DatetimeIndex):
             tail.index = _with_freq(tail.index, windows.freq)
@@ -675,6 +677,11 @@ class Forecaster:
         if is_panel(table) or not isinstance(table.index, pd.DatetimeIndex) or self.freq is None:
             return table
         index = _with_freq(table.index, self.freq)
+        masked = self.framing.missing == "mask" and index.freq != self.freq
+        if masked and index.is_monotonic_increasing:
+            whole = pd.date_range(index[0], index[-1], freq=self.freq)
+            if index.isin(whole).all() and index.is_unique:
+                return table.set_axis(index).reindex(whole)  # rows missing in time: masked steps
         freq = index.freq or (read_times(index)[1] if len(index) > 2 else self.freq)
         if freq != self.freq:
             raise ValueError(

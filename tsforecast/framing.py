@@ -28,6 +28,7 @@ from tsforecast.tables import (
     check_unique,
     check_whole_number,
     is_panel,
+    on_grid,
     pick_columns,
     read_panel,
     read_table,
@@ -37,6 +38,7 @@ from tsforecast.tables import (
 
 Names: TypeAlias = "Hashable | Sequence[Hashable]"
 Inputs: TypeAlias = "np.ndarray | dict[str, np.ndarray]"
+MISSING = ("refuse", "skip", "mask")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,14 @@ class Framing:
         Whether the past of the targets is an input.
     stride : int
         Steps from one window to the next.
+    missing : {"refuse", "skip", "mask"}
+        What to do with missing values. "refuse" says where they are. "skip" leaves out the
+        windows that would hold one. "mask" lets inputs be missing, and the model skips such time
+        steps: rows missing in time are masked steps instead of walls, and a window may begin
+        before its series does. Targets are never missing in a window.
+    min_history : int, optional
+        With ``missing="mask"``: the time steps of the lookback that must be known, with all of
+        their inputs; by default 1.
     categories : tuple, optional
         For each static covariate that holds text, its name and the values it may have. Filled in
         by `windows`; a value that is not among them counts as unknown.
@@ -100,6 +110,8 @@ class Framing:
     static_covariates: Any = ()
     use_target_history: bool = True
     stride: int = 1
+    missing: str = "refuse"
+    min_history: int | None = None
     categories: Any = ()
 
     def __post_init__(self) -> None:
@@ -109,6 +121,25 @@ class Framing:
         for role in ("targets", "past_covariates", "future_covariates", "static_covariates"):
             object.__setattr__(self, role, _as_names(getattr(self, role)))
         self._check_roles()
+        self._check_missing()
+
+    def _check_missing(self) -> None:
+        if self.missing not in MISSING:
+            raise ValueError(
+                f"missing={self.missing!r} is not a choice. Choose 'refuse' (an error says where "
+                f"values are missing), 'skip' (windows that hold one are left out) or 'mask' (the "
+                f"model skips such time steps)."
+            )
+        if self.min_history is None:
+            return
+        check_whole_number("min_history", self.min_history, 1)
+        object.__setattr__(self, "min_history", int(self.min_history))
+        if self.missing != "mask" or self.min_history > self.lookback:
+            raise ValueError(
+                f"min_history={self.min_history} says how many steps of the lookback must be known "
+                f"where others may be missing: it needs missing='mask' and is at most the lookback "
+                f"of {self.lookback} (got missing={self.missing!r})."
+            )
 
     def _check_roles(self) -> None:
         roles: dict[Hashable, str] = {}
@@ -139,6 +170,13 @@ class Framing:
     def span(self) -> int:
         """Rows that one window covers, from its first input to its last target."""
         return self.lookback + self.lead + self.horizon - 1
+
+    @property
+    def least_known(self) -> int:
+        """Time steps of the lookback that must be known: all of them, unless some are masked."""
+        if self.missing != "mask":
+            return self.lookback
+        return 1 if self.min_history is None else self.min_history
 
     @property
     def inputs(self) -> tuple[Hashable, ...]:
@@ -194,9 +232,15 @@ class Framing:
                [50.]])
         """
         rows, framing = self._read(table)
-        check_finite(rows, _used(framing))
+        check_finite(rows, _used(framing), missing=self.missing)
+        check_finite(rows, framing.static_covariates)
         check_constant(rows, framing.static_covariates)
+        if self.missing == "mask":
+            front = self.lookback - self.least_known  # steps before a series that a window may hold
+            rows = on_grid(rows, front, framing.static_covariates)
         starts = _window_starts(framing, rows)
+        if self.missing != "refuse":
+            starts = _known_windows(framing, rows, starts)
         return Windows(framing, rows, starts)
 
     def _read(self, table: Table) -> tuple[Rows, Framing]:
@@ -269,8 +313,10 @@ class Framing:
             index=rows.index[chosen.ravel()],
             ids=None if rows.ids is None else rows.ids[chosen.ravel()],
         )
-        check_finite(part, known, int(first[0]))
+        check_finite(part, known, int(first[0]), "mask" if self.missing == "mask" else "refuse")
         values = part.values.reshape(*chosen.shape, -1)  # (series, lookback, columns)
+        if self.missing == "mask":
+            self._check_known_steps(part, values[:, :, [part.columns.index(n) for n in known]])
 
         def copy(names: Sequence[Hashable]) -> np.ndarray:
             taken = take_columns(part.values, part.columns, names)
@@ -283,11 +329,27 @@ class Framing:
             arrays["static"] = copy(framing.static_covariates)[:, -1]
         return arrays["X"] if len(arrays) == 1 else arrays
 
+    def _check_known_steps(self, rows: Rows, values: np.ndarray) -> None:
+        """`values` are those of the last steps of each series, (series, lookback, columns)."""
+        known = np.isfinite(values).all(axis=2).sum(axis=1)  # (series,)
+        if (known < self.least_known).any():
+            number = int(np.argmax(known < self.least_known))
+            whose = "The table" if rows.ids is None else f"Series {rows.names[number]!r}"
+            raise ValueError(
+                f"{whose} has {known[number]} known steps among its last {self.lookback}, and a "
+                f"forecast needs {self.least_known} (min_history={self.least_known}). A step is "
+                f"known if none of {list(self.inputs or rows.columns)} is missing. Fill them "
+                f"(tsf.fill_gaps(table)), or leave the series out."
+            )
+
     def _last_rows(self, table: Table) -> tuple[Rows, Framing]:
         """The rows of a table whose last `lookback` rows can be read; targets may be missing."""
+        masked = self.missing == "mask"
         if is_panel(table):
             framing, panel = self._encoded(table)
             rows = read_panel(panel, (*framing.inputs, *framing.static_covariates))
+            if masked:
+                return on_grid(rows, self.lookback, framing.static_covariates), framing
             first = np.append(0, rows.last[:-1] + 1)
             short = rows.last - first + 1 < self.lookback
             if short.any():
@@ -300,7 +362,7 @@ class Framing:
                 )
         else:
             values, columns, index = read_table(table)
-            if len(values) < self.lookback:
+            if len(values) < (1 if masked else self.lookback):
                 raise ValueError(
                     f"The table has {len(values)} rows and a forecast needs the last "
                     f"{self.lookback} (lookback={self.lookback}). Add rows or shorten the lookback."
@@ -312,6 +374,8 @@ class Framing:
             values, columns = pick_columns(table, values, columns, known)
             grid, freq = read_times(index)
             rows = Rows(values, columns, index, grid, freq)
+            if masked:
+                return on_grid(rows, self.lookback, framing.static_covariates), framing
         if rows.grid is not None:
             steps = rows.grid[rows.last] - rows.grid[rows.last - self.lookback + 1]
             if (steps >= self.lookback).any():
@@ -320,8 +384,8 @@ class Framing:
                 row = last - self.lookback + 1 + int(np.argmax(inside > 1))
                 raise ValueError(
                     f"Rows are missing between {rows.index[row]} and {rows.where(row + 1)}, inside "
-                    f"the last {self.lookback} rows that the forecast reads. Fill them, or shorten "
-                    f"the lookback."
+                    f"the last {self.lookback} rows that the forecast reads. Fill them "
+                    f"(tsf.fill_gaps(table)), or shorten the lookback."
                 )
         return rows, framing
 
@@ -816,6 +880,37 @@ def _window_starts(framing: Framing, rows: Rows) -> range | np.ndarray:
     before = np.repeat(np.cumsum(windows) - windows, windows)  # windows of earlier stretches
     number = np.arange(windows.sum()) - before  # 0, 1, ... in each stretch
     return np.repeat(begins, windows) + number * framing.stride
+
+
+def _known_windows(framing: Framing, rows: Rows, starts: range | np.ndarray) -> range | np.ndarray:
+    """The windows with enough known inputs, and with all of their targets."""
+    inputs = _count_known(rows, framing.inputs)
+    answers = _count_known(rows, (*framing.targets, *framing.future_covariates))
+    begin = np.asarray(starts)
+    first = begin + framing.lookback + framing.lead - 1  # row of the first target
+    keep = inputs[begin + framing.lookback] - inputs[begin] >= framing.least_known
+    keep &= answers[first + framing.horizon] - answers[first] == framing.horizon
+    if keep.all():
+        return starts
+    if not keep.any():
+        used = [rows.columns.index(name) for name in _used(framing)]
+        missing = np.isnan(rows.values[:, used]).sum(axis=0)
+        worst = _used(framing)[int(np.argmax(missing))]
+        raise ValueError(
+            f"No window is left: each of {len(keep)} lacks "
+            f"{'an input or a target' if framing.missing == 'skip' else 'known steps or a target'}. "
+            f"Column {worst!r} is missing in {missing.max()} of {len(rows.values)} rows. Fill it "
+            f"(tsf.fill_gaps(table)), leave it out, or shorten the lookback or the horizon."
+        )
+    return begin[keep]
+
+
+def _count_known(rows: Rows, names: Sequence[Hashable]) -> np.ndarray:
+    """How many rows before each one have all of these columns, (rows + 1,)."""
+    known = np.ones(len(rows.values), dtype=bool)
+    for name in names:
+        known &= ~np.isnan(rows.values[:, rows.columns.index(name)])
+    return np.append(0, np.cumsum(known))
 
 
 def _where(rows: Rows, lengths: np.ndarray) -> str:

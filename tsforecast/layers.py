@@ -18,6 +18,20 @@ Tensor: TypeAlias = Any  # of Keras: a placeholder while a model is built, numbe
 Batches = Iterable[tuple[Any, np.ndarray]]  # pairs of (what the layer measures, y)
 
 
+def last_known(x: Tensor) -> Tensor:
+    """The last value of every column that is not missing, (batch, 1, columns).
+
+    Examples
+    --------
+    >>> window = np.array([[[70.0, 1.0], [80.0, np.nan], [np.nan, np.nan]]])
+    >>> ops.convert_to_numpy(last_known(window)).tolist()
+    [[[80.0, 1.0]]]
+    """
+    step = np.arange(x.shape[1], dtype="int32")[:, None]  # (time, 1)
+    last = ops.max(ops.where(ops.isnan(x), 0, step), axis=1, keepdims=True)
+    return ops.take_along_axis(x, last, axis=1)
+
+
 class Adapted(layers.Layer):
     """A layer with numbers that are measured on the training windows before training starts."""
 
@@ -60,6 +74,8 @@ class Scaling(Adapted):
         training mean, over their training standard deviation.
     columns : list of str, optional
         Names of the columns, to notice when they come in another order.
+    missing : bool
+        Whether values may be missing (NaN). They stay so; only known ones are measured.
 
     Notes
     -----
@@ -75,9 +91,15 @@ class Scaling(Adapted):
     [-1.55, -0.77, 0.0]
     """
 
-    def __init__(self, relative: int = 0, columns: list[str] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        relative: int = 0,
+        columns: list[str] | None = None,
+        missing: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.relative, self.columns = relative, columns
+        self.relative, self.columns, self.missing = relative, columns, missing
 
     def build(self, shape: Any) -> None:
         super().build(shape)
@@ -85,16 +107,21 @@ class Scaling(Adapted):
         self.scale = self.add_number((shape[-1],), "ones", "scale")
 
     def measure(self, batches: Batches) -> None:
-        count, total, squares = 0, 0.0, 0.0
+        count, total, squares = np.zeros(()), 0.0, 0.0
+        shift: Any = None
         for x, _ in batches:
             x = ops.convert_to_tensor(x, "float32")  # (batch, time, columns)
             x = _numpy(self._from_last(x)).astype(np.float64)
             x = x.reshape(-1, x.shape[-1])
-            if count == 0:
-                shift = x.mean(axis=0) * self._is_level(x.shape[-1])  # keeps the squares small
-            count += len(x)
-            total += (x - shift).sum(axis=0)
-            squares += ((x - shift) ** 2).sum(axis=0)
+            known = ~np.isnan(x)  # (steps, columns)
+            x = np.where(known, x, 0.0)
+            if shift is None:  # keeps the squares small
+                shift = x.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+                shift = shift * self._is_level(x.shape[-1])
+            count = count + known.sum(axis=0)
+            total += ((x - shift) * known).sum(axis=0)
+            squares += (((x - shift) * known) ** 2).sum(axis=0)
+        count = np.maximum(count, 1)
         mean = total / count * self._is_level(x.shape[-1])
         spread = np.sqrt(np.maximum(squares / count - mean**2, 0))
         tiny = 1e-6 * np.maximum(np.abs(mean + shift), 1e-30)  # below this it is rounding
@@ -108,13 +135,18 @@ class Scaling(Adapted):
         if self.relative == 0:
             return x
         mask = ops.convert_to_tensor(1.0 - self._is_level(x.shape[-1]), x.dtype)
-        return x - x[:, -1:, :] * mask
+        last = last_known(x) if self.missing else x[:, -1:, :]
+        return x - last * mask
 
     def call(self, x: Any) -> Any:
         return (self._from_last(x) - self.center) / self.scale
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"relative": self.relative, "columns": self.columns}
+        return super().get_config() | {
+            "relative": self.relative,
+            "columns": self.columns,
+            "missing": self.missing,
+        }
 
 
 @keras.saving.register_keras_serializable("tsforecast")
@@ -128,6 +160,8 @@ class OwnUnits(Adapted):
     ----------
     targets : int
         The first so many columns are the targets' history; the others stay as they are.
+    missing : bool
+        Whether values may be missing (NaN). They stay so; only known ones are measured.
 
     Notes
     -----
@@ -146,16 +180,17 @@ class OwnUnits(Adapted):
     [1.6, 1636.1]
     """
 
-    def __init__(self, targets: int, **kwargs: Any) -> None:
+    def __init__(self, targets: int, missing: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.targets = targets
+        self.targets, self.missing = targets, missing
 
     def build(self, shape: Any) -> None:
         super().build(shape)
         self.least = self.add_number((self.targets,), "ones", "least")
 
     def measure(self, batches: Batches) -> None:
-        parts = [_numpy(x)[:, :, : self.targets].std(axis=1) for x, _ in batches]
+        spread = np.nanstd if self.missing else np.std
+        parts = [spread(_numpy(x)[:, :, : self.targets], axis=1) for x, _ in batches]
         units = np.concatenate(parts)  # (samples, targets)
         found = [column[column > 0] for column in units.T]
         small = [np.quantile(column, 0.05) if len(column) else 1.0 for column in found]
@@ -163,14 +198,60 @@ class OwnUnits(Adapted):
 
     def call(self, x: Any) -> Any:
         history = x[:, :, : self.targets]  # (batch, lookback, targets)
-        level = ops.mean(ops.abs(history), axis=1, keepdims=True)  # (batch, 1, targets)
-        spread = ops.var(history, axis=1, keepdims=True)  # (batch, 1, targets)
+        if self.missing:
+            level, spread = _level_and_spread(history)
+        else:
+            level = ops.mean(ops.abs(history), axis=1, keepdims=True)  # (batch, 1, targets)
+            spread = ops.var(history, axis=1, keepdims=True)  # (batch, 1, targets)
         unit = ops.sqrt(spread + (0.01 * level) ** 2 + self.least**2)
         others = x[:, :, self.targets :]  # (batch, lookback, covariates)
         return ops.concatenate([history / unit, others], axis=-1), unit
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"targets": self.targets}
+        return super().get_config() | {"targets": self.targets, "missing": self.missing}
+
+
+def _level_and_spread(history: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean size and variance of the known values of each window, (batch, 1, targets)."""
+    known = ops.logical_not(ops.isnan(history))
+    count = ops.sum(ops.cast(known, history.dtype), axis=1, keepdims=True)
+    values = ops.where(known, history, 0.0)
+    mean = ops.sum(values, axis=1, keepdims=True) / count
+    level = ops.sum(ops.abs(values), axis=1, keepdims=True) / count
+    strayed = ops.where(known, values - mean, 0.0)
+    return level, ops.sum(strayed**2, axis=1, keepdims=True) / count
+
+
+@keras.saving.register_keras_serializable("tsforecast")
+class KnownSteps(layers.Layer):
+    """Move the time steps of a window at which nothing is missing together, to its beginning.
+
+    With ``keras.layers.Masking(KnownSteps.absent)`` behind it, an LSTM reads the known steps in
+    their order and nothing else.
+
+    Notes
+    -----
+    Reads and returns (batch, lookback, inputs). A step at which any input is missing (NaN) goes to
+    the end and holds the number `absent`. At the end, because that is the one place where the fast
+    kernels for GPUs accept masked steps.
+
+    Examples
+    --------
+    >>> window = np.array([[[70.0], [np.nan], [90.0]]], dtype="float32")
+    >>> steps = KnownSteps()(window)
+    >>> ops.convert_to_numpy(layers.Masking(KnownSteps.absent)(steps)).ravel().tolist()
+    [70.0, 90.0, 0.0]
+    """
+
+    absent = -1e30
+
+    def call(self, x: Any) -> Any:
+        steps = x.shape[1]
+        known = ops.logical_not(ops.any(ops.isnan(x), axis=-1))  # (batch, lookback)
+        order = ops.where(known, np.arange(steps), np.arange(steps, 2 * steps))
+        order = ops.argsort(order, axis=-1)  # the known ones first, each kind in its order
+        x = ops.where(ops.expand_dims(known, -1), x, self.absent)
+        return ops.take_along_axis(x, ops.expand_dims(order, -1), axis=1)
 
 
 @keras.saving.register_keras_serializable("tsforecast")
@@ -178,7 +259,7 @@ class LastValue(layers.Layer):
     """The simplest forecast: the last value again, at every step.
 
     Reads X (batch, lookback, inputs), whose first columns are the targets' history; returns
-    (batch, horizon, targets).
+    (batch, horizon, targets). With ``missing=True`` it is the last value that is not missing (NaN).
 
     Examples
     --------
@@ -186,15 +267,18 @@ class LastValue(layers.Layer):
     (1, 2, 1)
     """
 
-    def __init__(self, horizon: int, targets: int, **kwargs: Any) -> None:
+    def __init__(self, horizon: int, targets: int, missing: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.horizon, self.targets = horizon, targets
+        self.horizon, self.targets, self.missing = horizon, targets, missing
 
     def call(self, x: Any) -> Any:
-        return ops.repeat(x[:, -1:, : self.targets], self.horizon, axis=1)
+        history = x[:, :, : self.targets]  # (batch, lookback, targets)
+        last = last_known(history) if self.missing else history[:, -1:]
+        return ops.repeat(last, self.horizon, axis=1)
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"horizon": self.horizon, "targets": self.targets}
+        config = {"horizon": self.horizon, "targets": self.targets, "missing": self.missing}
+        return super().get_config() | config
 
 
 @keras.saving.register_keras_serializable("tsforecast")
@@ -202,7 +286,8 @@ class SeasonalValue(layers.Layer):
     """The value of the same time last season, at every step.
 
     Reads X (batch, lookback, inputs) with a lookback of at least one season; returns
-    (batch, horizon, targets).
+    (batch, horizon, targets). With ``missing=True``, a value that is missing (NaN) is replaced by
+    that of one season before, and so on; and by the last known value, where the window has none.
 
     Examples
     --------
@@ -211,19 +296,43 @@ class SeasonalValue(layers.Layer):
     [0.0, 1.0]
     """
 
-    def __init__(self, season: int, horizon: int, targets: int, lead: int = 1, **kwargs: Any):
+    def __init__(
+        self,
+        season: int,
+        horizon: int,
+        targets: int,
+        lead: int = 1,
+        missing: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.season, self.horizon, self.targets, self.lead = season, horizon, targets, lead
+        self.missing = missing
 
     def call(self, x: Any) -> Any:
         ahead = self.lead + np.arange(self.horizon)  # steps after the last input row
         back = self.season * -(-ahead // self.season)  # whole seasons back to a known row
         rows = x.shape[1] - 1 + ahead - back
-        return ops.take(x[:, :, : self.targets], rows.astype("int32"), axis=1)
+        history = x[:, :, : self.targets]  # (batch, lookback, targets)
+        if self.missing:
+            return self._last_season_known(history, rows)
+        return ops.take(history, rows.astype("int32"), axis=1)
+
+    def _last_season_known(self, history: Any, rows: np.ndarray) -> Any:
+        seasons = history.shape[1] // self.season + 1
+        rows = rows - self.season * np.arange(seasons)[:, None]  # (seasons, horizon), newest first
+        chosen = np.maximum(rows, 0).astype("int32")
+        found = ops.take(history, chosen.ravel(), axis=1)
+        found = ops.reshape(found, (-1, *rows.shape, self.targets))
+        found = ops.where((rows >= 0)[:, :, None], found, np.nan)
+        last = ops.expand_dims(ops.repeat(last_known(history), self.horizon, axis=1), 1)
+        found = ops.concatenate([found, last], axis=1)  # (batch, seasons + 1, horizon, targets)
+        first = ops.argmax(ops.logical_not(ops.isnan(found)), axis=1)  # the newest that is known
+        return ops.take_along_axis(found, ops.expand_dims(first, 1), axis=1)[:, 0]
 
     def get_config(self) -> dict[str, Any]:
-        config = {"season": self.season, "horizon": self.horizon}
-        return super().get_config() | config | {"targets": self.targets, "lead": self.lead}
+        config = {"season": self.season, "horizon": self.horizon, "targets": self.targets}
+        return super().get_config() | config | {"lead": self.lead, "missing": self.missing}
 
 
 @keras.saving.register_keras_serializable("tsforecast")

@@ -22,6 +22,7 @@ from tsforecast.layers import (
     AddCorrection,
     AddToQuantiles,
     FeedbackCell,
+    KnownSteps,
     LastValue,
     LinearForecast,
     OwnUnits,
@@ -413,6 +414,7 @@ DECODERS: dict[str, Callable[..., Any]] = {
     "autoregressive": autoregressive,
     "attention": attention,
 }
+WHOLE = (cnn, convlstm, attention)  # they read every time step and cannot skip a masked one
 SCALINGS = ("none", "standard", "window", "series")
 HEADS = ("number", "event", "class")
 SKIPS = ("none", "last", "season", "linear")
@@ -504,20 +506,23 @@ def build_model(
     check_whole_number("units", units, 1)
     units = int(units)  # Keras takes no number of NumPy
     _check_model(framing, encode, options, scaling, skip, season)
+    if framing.missing == "mask":
+        _check_mask(encode, decode, skip)
     quantiles = _as_quantiles(quantiles)
     _check_head(framing, head, classes, quantiles, scaling, skip)
 
     horizon, targets = framing.horizon, framing.n_targets
     inputs = _inputs(framing)
+    masked = framing.missing == "mask"
     raw = inputs["X"]  # (batch, lookback, inputs)
     scaled, own = dict(inputs), []  # own: each window's own unit, if it has one
     if scaling == "series":
-        scaled["X"], unit = OwnUnits(targets, name="own_units")(raw)
+        scaled["X"], unit = OwnUnits(targets, masked, name="own_units")(raw)
         own = [unit]  # (batch, 1, targets)
     if scaling != "none":
         relative = targets if scaling in ("window", "series") else 0
         names = None if framing.targets is None else [str(name) for name in framing.inputs]
-        scaled["X"] = Scaling(relative, names, name="scaling")(scaled["X"])
+        scaled["X"] = Scaling(relative, names, masked, name="scaling")(scaled["X"])
     if scaling != "none" and "future" in inputs:
         scaled["future"] = Scaling(name="scaling_future")(inputs["future"])
     if "static" in inputs:
@@ -527,6 +532,9 @@ def build_model(
     if "static" in scaled:  # one value per series, told to the encoder at every step
         static = layers.RepeatVector(framing.lookback, name="every_step")(scaled["static"])
         history = layers.Concatenate()([history, static])  # (batch, lookback, inputs + static)
+    if masked:
+        history = KnownSteps(name="known_steps")(history)
+        history = layers.Masking(KnownSteps.absent, name="masking")(history)
     sequences = {"return_sequences": True} if decode is attention else {}
     state = encode(history, units, activation=activation, **sequences, **options)
     numbers = classes or targets * max(len(quantiles), 1)  # that the decoder writes at every step
@@ -662,10 +670,12 @@ def _simple_forecast(
 ) -> Any:
     """What the network corrects, (batch, horizon, targets); None for no skip and no scaling."""
     horizon, targets = framing.horizon, framing.n_targets
+    masked = framing.missing == "mask"
     if skip == "season" and season is not None:
-        return SeasonalValue(season, horizon, targets, framing.lead, name="simple")(raw)
+        seasonal = SeasonalValue(season, horizon, targets, framing.lead, masked, name="simple")
+        return seasonal(raw)
     if skip == "last" or scaling in ("window", "series"):
-        simple = LastValue(horizon, targets, name="simple")(raw)
+        simple = LastValue(horizon, targets, masked, name="simple")(raw)
     elif skip == "linear" or scaling == "standard":
         simple = TrainingMean(horizon, targets, name="simple")(raw)
     else:
@@ -799,6 +809,23 @@ def _check_model(
             f"skip='season' looks one season back inside the window: give season=, the number of "
             f"steps per season, and a lookback of at least as many (got season={season}, "
             f"lookback={framing.lookback})."
+        )
+
+
+def _check_mask(encode: Callable[..., Any], decode: Callable[..., Any], skip: str) -> None:
+    for role, chosen, known in (("encoder", encode, ENCODERS), ("decoder", decode, DECODERS)):
+        if chosen in WHOLE:
+            can = [name for name, function in known.items() if function not in WHOLE]
+            raise ValueError(
+                f"The {role} {chosen.__name__!r} reads every time step, so it cannot skip those that "
+                f"missing='mask' hides. {role.capitalize()}s that can: {', '.join(can)}. Or fill "
+                f"the gaps (tsf.fill_gaps(table)) and leave missing='mask' out."
+            )
+    if skip == "linear":
+        raise ValueError(
+            "skip='linear' has a weight for every time step, so it cannot skip those that "
+            "missing='mask' hides. Use skip='last' or 'season', or fill the gaps "
+            "(tsf.fill_gaps(table))."
         )
 
 
@@ -1030,6 +1057,13 @@ def check_shapes(model: keras.Model, framing: Framing) -> None:
             f"The model forecasts {expected[0]} steps x {expected[1]} targets, and the windows ask "
             f"for {given[0]} steps x {given[1]} targets {list(framing.targets or ())}. Build the "
             f"model from the framing of these windows: build_model(windows.framing, ...)."
+        )
+    masks = any(isinstance(layer, layers.Masking) for layer in all_layers(model))
+    if framing.missing == "mask" and not masks:
+        raise ValueError(
+            "The framing has missing='mask', and the model was built from one without it: it "
+            "cannot skip the steps that are missing. Build the model from the framing of these "
+            "windows: build_model(windows.framing, ...)."
         )
     for layer in all_layers(model):
         known = layer.columns if isinstance(layer, Scaling) else None

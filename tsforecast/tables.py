@@ -197,32 +197,55 @@ def _holds_dates(column: pd.Series) -> bool:
     return bool(looks.all())
 
 
-def check_finite(rows: Rows, names: Sequence[Hashable], first: int = 0) -> None:
-    """`first` is the number of the first row in the table, for the message."""
+def check_finite(
+    rows: Rows, names: Sequence[Hashable], first: int = 0, missing: str = "refuse"
+) -> None:
+    """Raise a ValueError where a value is infinite or, unless the framing allows it, missing.
+
+    `first` is the number of the first row in the table, for the message.
+    """
     values, columns = rows.values, rows.columns
     if values.dtype.kind != "f":
         return
+    chosen = [columns.index(name) for name in names]
     for begin in range(0, len(values), 1 << 20):  # a block at a time: the table may be on disk
         block = values[begin : begin + (1 << 20)]
-        if np.isfinite(block).all():
+        bad = ~np.isfinite(block) if missing == "refuse" else np.isinf(block)
+        if not bad.any():
             continue
-        for name in names:
-            bad = ~np.isfinite(block[:, columns.index(name)])
-            if bad.any():
-                row = begin + int(np.argmax(bad))
-                whole = ~np.isfinite(values[:, columns.index(name)])
-                missing = np.isnan(values[row, columns.index(name)])
-                advice = (
-                    "" if missing else "First table = table.replace([np.inf, -np.inf], np.nan). "
-                )
-                raise ValueError(
-                    f"Column {name!r} has {int(whole.sum())} missing or infinite values; the "
-                    f"first is {'missing' if missing else 'infinite'}, at {rows.where(row)} (row "
-                    f"{first + row}). {advice}Fill them (table.interpolate()), "
-                    f"or drop the rows (table.dropna()): a gap in time is a wall that no window "
-                    f"crosses. What you know of times to come goes into future=, not below the "
-                    f"table."
-                )
+        for name, column in zip(names, chosen, strict=True):
+            if bad[:, column].any():
+                row = begin + int(np.argmax(bad[:, column]))
+                if np.isinf(values[row, column]):
+                    raise ValueError(_infinite(rows, name, row, first))
+                raise ValueError(_missing(rows, name, first))
+
+
+def _infinite(rows: Rows, name: Hashable, row: int, first: int) -> str:
+    count = int(np.isinf(rows.values[:, rows.columns.index(name)]).sum())
+    return (
+        f"Column {name!r} has {count} infinite value{'s' * (count > 1)}; the first is at {rows.where(row)} (row "
+        f"{first + row}). Make them missing: table = table.replace([np.inf, -np.inf], np.nan). "
+        f"Then say what to do with missing values: tsf.fill_gaps(table), or missing='skip' or "
+        f"missing='mask'."
+    )
+
+
+def _missing(rows: Rows, name: Hashable, first: int) -> str:
+    bad = np.isnan(rows.values[:, rows.columns.index(name)])
+    begins = np.flatnonzero(bad & ~np.append(False, bad[:-1]))  # of each stretch
+    ends = np.flatnonzero(bad & ~np.append(bad[1:], False)) + 1
+    longest = int((ends - begins).max())
+    shown = ", ".join(f"{rows.where(row)} (row {first + row})" for row in begins[:3])
+    count = int(bad.sum())
+    return (
+        f"Column {name!r} has {count} missing value{'s' * (count > 1)} in {len(begins)} "
+        f"stretch{'es' * (len(begins) > 1)} (the longest has {longest} row{'s' * (longest > 1)}), "
+        f"from {shown}{', ...' if len(begins) > 3 else ''} on. Choose what to do: "
+        f"tsf.fill_gaps(table) fills them with what was known before; missing='skip' leaves out "
+        f"the windows that hold one; missing='mask' has the model skip such steps. What you know "
+        f"of times to come goes into future=, not below the table."
+    )
 
 
 def check_constant(rows: Rows, names: Sequence[Hashable]) -> None:
@@ -238,6 +261,62 @@ def check_constant(rows: Rows, names: Sequence[Hashable]) -> None:
                 f"{rows.where(row)}, row {row}). A static covariate has one value per series; use "
                 f"past_covariates or future_covariates for a column that changes."
             )
+
+
+def on_grid(rows: Rows, front: int, constant: Sequence[Hashable] = ()) -> Rows:
+    """The same rows, with those that are missing in time as rows of NaN.
+
+    `front` more such rows stand before each series. The columns in `constant` keep their value.
+    """
+    if len(rows.values) == 0:
+        return rows
+    begin = np.append(0, rows.last[:-1] + 1)  # the first row of each series
+    lengths = rows.last - begin + 1
+    grid = np.arange(len(rows.values)) if rows.grid is None else rows.grid
+    step = grid - np.repeat(grid[begin], lengths)  # of each row, since its series began
+    counts = front + step[rows.last] + 1  # rows of each series, with the missing ones
+    zero = np.cumsum(counts) - counts + front  # where each series begins
+    number = np.arange(counts.sum()) - np.repeat(zero, counts)  # steps since its series began
+    if len(number) == len(rows.values):
+        return rows
+    dtype = rows.values.dtype if rows.values.dtype.kind == "f" else np.dtype(float)
+    values = np.full((len(number), rows.values.shape[1]), np.nan, dtype)
+    values[np.repeat(zero, lengths) + step] = rows.values
+    for column in [rows.columns.index(name) for name in constant]:
+        values[:, column] = np.repeat(rows.values[begin, column], counts)
+    index = _times_from(rows.index[begin], counts, number, rows.freq)
+    if rows.ids is None:
+        return Rows(values, rows.columns, index, None, rows.freq)
+    ids = np.repeat(rows.ids[begin], counts)
+    grid = number + front + ids * 4 * int(counts.max() + 1)  # no season reaches over
+    return Rows(values, rows.columns, index, grid, rows.freq, ids, rows.names)
+
+
+def _times_from(first: pd.Index, counts: np.ndarray, number: np.ndarray, freq: Any) -> pd.Index:
+    """The times that lie `number` steps after the first of each series, (rows,)."""
+    times: Any = first.repeat(counts)
+    if freq is None:  # one row: no step is known
+        return times
+    if isinstance(times, pd.PeriodIndex):
+        steps = number * freq * getattr(times.freq, "n", 1)
+        return pd.PeriodIndex.from_ordinals(  # type: ignore[attr-defined]
+            times.asi8 + steps, freq=times.freq, name=times.name
+        )
+    if not isinstance(times, pd.DatetimeIndex):
+        return times + number * freq
+    if isinstance(freq, pd.tseries.offsets.Tick):
+        steps = pd.to_timedelta(number * pd.Timedelta(freq).value, unit="ns")
+        return (times + steps).as_unit(times.unit).rename(first.name)
+    low, high = int(number.min()), int(number.max())  # months, days: counted out for each first
+    code, unique = pd.factorize(first)
+    parts = [
+        pd.date_range(end=time, periods=1 - low, freq=freq)[:-1].append(
+            pd.date_range(time, periods=high + 1, freq=freq)
+        )
+        for time in unique
+    ]
+    chosen = np.repeat(code, counts) * (high - low + 1) + number - low
+    return parts[0].append(parts[1:])[chosen].as_unit(times.unit).rename(first.name)
 
 
 def read_times(index: pd.Index) -> tuple[np.ndarray | None, Any]:
