@@ -774,7 +774,7 @@ def test_a_forecast_inside_a_gap_from_a_filled_table_reads_nothing_later():
         ({"method": "season"}, "needs season="),
         ({"season": 24}, "needs season="),
         ({"limit": 0}, "limit must be a whole number"),
-        ({"columns": "lod"}, "no column 'lod'"),
+        ({"columns": "loud"}, "no column 'loud'"),
         ({"columns": ["who"]}, "only numbers are filled"),
         ({"mark": "yes"}, "mark must be True, False or 'steps'"),
     ],
