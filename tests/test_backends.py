@@ -22,6 +22,7 @@ TESTS = {  # JAX compiles every model anew: one framing, which has all kinds of 
     "models by hand": ["tests/test_models.py", "-k", "hand or own_forecast or reads or batch_size"],
     "layers": ["tests/test_layers.py"],
     "training": ["tests/test_training.py", "-k", "seed or keras or best or very_different"],
+    "heads": ["tests/test_heads.py", "-k", "attention or by_hand or of_another or learned"],
     "forecaster": ["tests/test_forecaster.py", "-k", "not encoder"],
 }
 
