@@ -519,6 +519,7 @@ def test_a_forecaster_with_intervals(intervals):
         6, horizon=2, targets="a", level=[80, 90], intervals=intervals, units=3, epochs=1
     ).fit(table[:70])
     result = backtest(f, table, level=[80, 90], **QUIET)
+    assert result.fits == 0
     ends = ["-lo-90", "-lo-80", "-hi-80", "-hi-90"]
     assert [*result.table.columns] == [
         *("unique_id", "ds", "cutoff", "step", "y"),

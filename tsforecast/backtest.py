@@ -4,6 +4,7 @@ Taught in the chapters "Is my LSTM any good? Baselines first" (`notebooks/baseli
 "Splits, walk-forward, and how leakage flatters you" (`notebooks/splits.ipynb`).
 """
 
+import itertools
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -487,7 +488,7 @@ class Backtest:
         -------
         pandas.DataFrame
             ``mae`` and ``rmse`` in the units of the table; ``mase``, the MAE relative to what the
-            seasonal naive forecast erred before the test part {cite}`hyndman2006`; ``skill``,
+            seasonal naive forecast erred before the test part (Hyndman and Koehler, 2006); ``skill``,
             1 - MAE / MAE of the first baseline. With several seeds the mean over them, and
             ``mae spread`` and ``skill spread``, their standard deviations.
         """
@@ -807,7 +808,13 @@ def _run(
     parallel = Parallel(n_jobs=jobs, return_as="generator")
     done = {(task.name, task.seed): np.zeros(count, dtype=bool) for task in tasks}
     forecasts: dict[Any, dict[str, np.ndarray]] = {key: {} for key in done}
-    results = parallel(delayed(task.job)(*task.arguments) for task in tasks)
+    here = [task for task in tasks if task.job is _predict]  # fitted models stay in this process
+    away = [task for task in tasks if task.job is not _predict]
+    tasks = [*here, *away]
+    results = itertools.chain(
+        (task.job(*task.arguments) for task in here),
+        parallel(delayed(task.job)(*task.arguments) for task in away),
+    )
     bar = tqdm(total=len(tasks), disable=not progress, desc="backtest")
     try:
         for task, result in zip(tasks, results, strict=True):
@@ -895,7 +902,9 @@ def _simple_models(
     baselines: Any, seasons: list[int], history: int | None
 ) -> dict[str, tuple[Any, int | None, int]]:
     """By column: a model of statsforecast, the rows it reads (None: all), the rows it needs."""
-    from statsforecast import models as sf
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # in a notebook its progress bar asks for a widget
+        from statsforecast import models as sf
 
     longest = max(seasons, default=1)
     rows = max(500, 4 * longest) if history is None else history

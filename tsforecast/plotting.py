@@ -6,6 +6,7 @@ Used in every chapter; explained on the page "How to read the shape cards"
 
 import ast
 import inspect
+import itertools
 import math
 import textwrap
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from tsforecast.tables import Table
 
 INK, GREY = "#1b1f24", "#8a8f98"
 BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"  # colour-blind safe
+DASHES = ("-", "--", "-.", ":", (0, (6, 2, 1, 2, 1, 2)))  # of simple forecasts, side by side
 FORECASTS = ("LastValue", "SeasonalValue", "TrainingMean", "LinearForecast")  # simple ones
 STYLE: dict[str, Any] = {
     "figure.figsize": (8, 3.2),
@@ -441,11 +443,27 @@ def _draw_errors(ax: Any, result: Any, target: Any) -> None:
     if by_step.index.nlevels > 1:
         by_step = by_step.loc[target]
     if len(by_step) > 1:
-        plot_errors(by_step, ax=ax)
+        colors, dashes = itertools.cycle([BLUE, GREEN, PURPLE, ORANGE]), itertools.cycle(DASHES)
+        for name in by_step.columns:
+            simple = name in result.baselines
+            color, dash = (INK, next(dashes)) if simple else (next(colors), "-")
+            width = 1.0 if simple else 2.2
+            ax.plot(
+                by_step.index,
+                by_step[name],
+                linestyle=dash,
+                color=color,
+                linewidth=width,
+                label=name,
+            )
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        ax.set_xlabel("steps ahead")
+        ax.set_ylabel("mean absolute error")
+        ax.set_ylim(bottom=0)
         return
     bars = by_step.iloc[0].sort_values(ascending=False)
-    colors = [GREY if bar in result.baselines else BLUE for bar in bars.index]
-    ax.barh(bars.index, bars.to_numpy(), color=colors)
+    fills = [GREY if bar in result.baselines else BLUE for bar in bars.index]
+    ax.barh(bars.index, bars.to_numpy(), color=fills)
     ax.set_xlabel("mean absolute error")
 
 
