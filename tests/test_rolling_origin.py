@@ -405,6 +405,32 @@ def test_missing_rows_are_walls_for_windows_and_filled_from_the_past_for_baselin
     )
 
 
+@pytest.mark.parametrize("missing", ["skip", "mask"])
+def test_missing_values_by_the_policy_of_the_forecaster(missing):
+    table = make_table(80)
+    table.iloc[[0, 1, 20, 44, 45], 0] = np.nan
+    if missing == "skip":
+        f = Linear(4, targets="a", missing=missing, stride=3)
+    else:
+        f = tsf.Forecaster(4, targets="a", missing=missing, stride=3, units=2, epochs=1)
+    options = {"start": table.index[40], "season": 6, "progress": False}
+    options["baselines"] = ["naive", "seasonal naive"]
+    result = backtest(f, table, **options)
+    cutoffs = table.index.get_indexer(result.cutoffs)
+    assert cutoffs[0] == 39
+    assert not set(cutoffs) & {43, 44}  # no target came
+    unknown = {45, 46, 47, 48} if missing == "skip" else set()
+    assert set(cutoffs) == set(range(39, 79)) - {43, 44} - unknown
+    assert result.table.notna().all(axis=None)
+    cutoff = result.cutoffs[20]
+    changed = table.copy()
+    changed.loc[changed.index > cutoff, "a"] *= -7
+    other = backtest(f, changed, **options)
+    kept = [r.table[r.table["cutoff"] <= cutoff].drop(columns="y") for r in (result, other)]
+    pd.testing.assert_frame_equal(*kept, check_exact=True)
+    assert len(kept[0]) == 21
+
+
 # --- scores -------------------------------------------------------------------------------------
 
 

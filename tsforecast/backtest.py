@@ -375,10 +375,10 @@ def backtest(
     all_fitted = all(_trained_until(f) is not None for f in named.values())
     as_they_are = per_fit is None and not seeds and all_fitted  # no fit is needed
 
-    windows = {name: _at_every_row(f.windows(table)) for name, f in named.items()}
+    windows = {name: f.windows(table).at_every_row() for name, f in named.items()}
     framing = _check_same_task(windows)
     series = _read_series(table, framing.targets)
-    clock = _clock(pd.Index(series["ds"], name=None))
+    clock = _clock(_times_of(table))
     first, last = _test_part(start, end, named, gap, clock)
     cells = _choose(windows, clock, first, last, every or framing.horizon, start)
     if as_they_are:
@@ -654,19 +654,6 @@ class Backtest:
 # --- what is forecast, and when -----------------------------------------------------------------
 
 
-def _at_every_row(windows: Windows) -> Windows:
-    """The windows at stride 1: cutoffs are chosen by time, not by the stride of training."""
-    framing = windows.framing
-    if framing.stride == 1:
-        return windows
-    rows = len(windows.index)
-    grid = np.arange(rows) if windows.grid is None else windows.grid
-    stretch = np.cumsum(np.diff(grid, prepend=grid[0] - 1) != 1)  # a jump is a wall
-    starts = np.arange(max(rows - framing.span + 1, 0))
-    starts = starts[stretch[starts] == stretch[starts + framing.span - 1]]
-    return replace(windows, framing=replace(framing, stride=1), starts=starts)
-
-
 def _read_series(table: Table, targets: Sequence[Any]) -> pd.DataFrame:
     """What came: unique_id, target, ds and y of every series; rows without a value are left out."""
     parts = []
@@ -683,6 +670,13 @@ def _read_series(table: Table, targets: Sequence[Any]) -> pd.DataFrame:
             part = pd.DataFrame({"unique_id": str(target), "ds": index, "y": y})
             parts.append(part.assign(target=target))
     return pd.concat(parts, ignore_index=True).dropna(subset="y", ignore_index=True)
+
+
+def _times_of(table: Table) -> pd.Index:
+    """The times of all rows, those without a value too."""
+    if isinstance(table, pd.DataFrame) and is_panel(table):
+        return pd.Index(table["ds"], name=None)
+    return read_table(table)[2].rename(None)
 
 
 def _clock(times: pd.Index) -> pd.Index:
@@ -840,7 +834,7 @@ def _run(
 
 def _predict(f: Any, table: Table, cells: pd.DataFrame, clock: pd.Index) -> dict[str, np.ndarray]:
     """What a fitted forecaster says at some cells, (cells, horizon, targets)."""
-    windows = _at_every_row(f.windows(table))
+    windows = f.windows(table).at_every_row()
     wanted = pd.MultiIndex.from_frame(cells[["series", "cutoff"]])
     places = _cells(windows, clock).get_indexer(wanted)
     windows = replace(windows, starts=np.asarray(windows.starts)[places])

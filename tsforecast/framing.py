@@ -760,6 +760,20 @@ class Windows:
         starts = np.asarray(self.starts)
         return replace(self, starts=starts[self.ids[starts] == self.names.index(name)])
 
+    def at_every_row(self) -> Windows:
+        """The same windows at stride 1, for cutoffs that are chosen by time.
+
+        Examples
+        --------
+        >>> len(Framing(3, stride=5).windows(np.arange(20.0)).at_every_row())
+        17
+        """
+        framing = replace(self.framing, stride=1)
+        starts = _window_starts(framing, self.rows)
+        if framing.missing != "refuse":
+            starts = _known_windows(framing, self.rows, starts)
+        return Windows(framing, self.rows, starts)
+
     @property
     def series(self) -> pd.Index | None:
         """Of a panel: for each window the name of its series."""
