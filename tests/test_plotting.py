@@ -230,7 +230,6 @@ def test_the_shape_card_of_a_panel_with_categories_and_own_units():
         "lookback x inputs",
     ]
     assert card.loc["Embedding"].tolist() == [(2,), "embedding", 8]  # 3 states and "unknown"
-    assert card.loc["GetItem", "the axes are"] == "category"
 
 
 @pytest.mark.parametrize("strategy", ["direct", "recursive"])

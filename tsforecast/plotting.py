@@ -571,7 +571,8 @@ def shape_card(model: Any) -> pd.DataFrame:
         read = layer.input if isinstance(layer.input, (list, tuple)) else [layer.input]
         before = [words[id(tensor)] for tensor in read if id(tensor) in words]
         axes = _axis_words(layer, before[0] if before else (), model)
-        if _layer_name(layer) == "Concatenate" and all(before) and layer.output is not model.output:
+        joined = _layer_name(layer) == "Concatenate" and layer.output is not model.output
+        if joined and len(before) == len(read):
             axes = (*axes[:-1], " + ".join(names[-1] for names in before))
         output, *unit = _outputs(layer)
         words[id(output)] = axes
@@ -612,8 +613,6 @@ def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, .
         return ("horizon", "targets")
     if kind == "model of one step":
         return ("horizon", "targets")
-    if rank == 0:
-        return ("category",)
     if kind in ("X", "OwnUnits", "Scaling"):
         picture = ("rows", "columns") if rank == 4 else ()
         return before or ("lookback", *picture, "inputs")
