@@ -155,3 +155,20 @@ def test_the_pictures_show_el_nino(sea):
     ]
     december = np.nanmean(pacific, axis=(1, 2))[[8 + 12, 8 + 36]]  # 2007, 2009
     assert december[1] > december[0] + 2
+
+
+def test_the_weather_of_new_york_is_as_published_gaps_included():
+    pytest.importorskip("tsdata", reason="the real series come with their packages")
+    weather = datasets.nyc_weather()
+    assert weather.shape == (26_115, 6)
+    assert weather.groupby("unique_id").size().to_dict() == {"EWR": 8703, "JFK": 8706, "LGA": 8706}
+    assert weather["pressure"].isna().sum() == 2729
+    assert weather["temperature"].isna().sum() == weather["dew_point"].isna().sum() == 1
+    jfk = weather[weather["unique_id"] == "JFK"].set_index("ds")
+    assert jfk.index[0] == pd.Timestamp("2013-01-01 01:00", tz="America/New_York")
+    assert jfk.index.is_monotonic_increasing
+    assert jfk.index.is_unique
+    steps = (jfk.index[1:] - jfk.index[:-1]) // pd.Timedelta("1h")
+    assert (steps > 1).sum() == 14
+    assert weather["temperature"].between(-15, 38).mean() > 0.999
+    assert weather["pressure"].dropna().between(980, 1045).all()

