@@ -131,6 +131,40 @@ def test_other_arguments(tmp_path, monkeypatch, options, writes):
     check_same(whole, resumed, first, second)
 
 
+def panel_windows():
+    rows = [TABLE[:40].assign(unique_id=name).rename_axis("ds").reset_index() for name in "xy"]
+    return Framing(4, targets="a").windows(pd.concat(rows, ignore_index=True))
+
+
+def event_windows():
+    table = TABLE.assign(event=(TABLE["a"] > 110).astype(float))
+    return Framing(4, targets="event", past_covariates="a").windows(table)
+
+
+@pytest.mark.parametrize(
+    ("cut", "built", "options"),
+    [
+        (panel_windows, {"scaling": "series"}, {}),
+        (panel_windows, {"quantiles": (0.1, 0.5, 0.9)}, {}),
+        (event_windows, {"head": "event"}, {"class_weight": "balanced"}),
+    ],
+)
+def test_other_models(tmp_path, monkeypatch, cut, built, options):
+    windows = cut()
+    options = {"epochs": 2, "batch_size": 1, "seed": 0} | options
+
+    def run(path=None):
+        net = build_model(windows.framing, units=3, encoder=light, **built)
+        return net, fit(net, windows, checkpoint=path, **options)
+
+    whole, first = run()
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        kill_after(patched, 1)
+        run(tmp_path / "run")
+    resumed, second = run(tmp_path / "run")
+    check_same(whole, resumed, first, second)
+
+
 def test_stopping_early_is_remembered(tmp_path, monkeypatch):
     options = {"epochs": 60, "batch_size": 1, "optimizer": keras.optimizers.Adam(0.05)}
     whole, first = train(patience=2, **options)
@@ -231,7 +265,7 @@ for attempt in range(3):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_kill_at_random_moments(tmp_path):
     command = [sys.executable, "-c", SCRIPT, str(tmp_path), os.path.dirname(__file__)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.stdout.split() == ["-9", "-9", "0"], done.stderr[-2000:]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["final.npz", "run"]
     whole, _ = train(epochs=15)
