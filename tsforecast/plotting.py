@@ -514,6 +514,7 @@ def plot_study(study: Any) -> Any:
     >>> axes = plot_study(study)
     """
     import matplotlib.pyplot as plt
+    from matplotlib import ticker as mticker
 
     shares = study.importances.sort_values(ascending=False)
     finished = study.table.dropna(subset="error")
@@ -534,10 +535,14 @@ def plot_study(study: Any) -> Any:
             ax.set_xlim(-0.5, len(places) - 0.5)
         elif distribution.log:
             ax.set_xscale("log")
+            ax.xaxis.set_major_locator(mticker.LogLocator(subs=(1, 3)))
+            ax.xaxis.set_major_formatter("{x:g}")
+            ax.xaxis.set_minor_locator(mticker.NullLocator())
         ax.plot(values, finished["error"], "o", color=GREY, markersize=5)
         ax.plot([mark], [best["error"]], "o", color=ORANGE, markersize=7)
         ax.set_xlabel(name)
-    axes[1].set_ylabel(f"validation {study.metric}")
+        ax.sharey(axes[1])
+    axes[1].set_ylabel(f"validation {study.metric.upper()}")
     return axes
 
 

@@ -593,7 +593,9 @@ def _open_storage(path: str) -> Any:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without Optuna's log and its warnings of things to come."""
-    import optuna
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # importing Optuna warns of a progress bar for notebooks
+        import optuna
 
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
