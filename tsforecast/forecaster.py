@@ -497,9 +497,16 @@ class Forecaster:
         """The future covariates with the calendar's at the target times."""
         if not self.calendar:
             return future
-        times = dated[["unique_id", "ds"]] if "unique_id" in dated else dated.set_index("ds")[[]]
-        if future is None and Framing(**{n: self.settings[n] for n in FRAMING}).future_covariates:
-            return None  # it will be missed
+        names = [name for name in self.framing.future_covariates if name not in self.calendar]
+        panel = "unique_id" in dated
+        if future is None and names:
+            columns = ["unique_id", "ds", *names] if panel else names
+            raise ValueError(
+                f"This forecaster knows {names} ahead of time. Pass future=, a table with the "
+                f"columns {columns} at the {self.framing.horizon} target times "
+                f"{dated['ds'].iloc[0]} to {dated['ds'].iloc[-1]}. The calendar is added to it."
+            )
+        times = dated[["unique_id", "ds"]] if panel else dated.set_index("ds")[[]]
         return _with_calendar(times if future is None else future, self.calendar)
 
     def _feed_back(self, table: pd.DataFrame, future: Any, steps: int) -> pd.DataFrame:
