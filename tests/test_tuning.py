@@ -300,6 +300,16 @@ def test_a_real_forecaster_and_nothing_after_the_validation_part() -> None:
     assert found.forecaster().settings["level"] == [80]
 
 
+def test_lookbacks_with_masked_steps_are_scored_on_the_same_times() -> None:
+    table = make_table(columns=2)
+    table.iloc[[20, 80], 1] = np.nan
+    table = table.drop(index=table.index[[60, 90]])
+    forecaster = Forecaster(4, targets="a", past_covariates="b", missing="mask", units=2, epochs=1)
+    found = run(table, forecaster, search={"lookback": [4, 8]})
+    assert found.table["failed"].tolist() == ["", ""]
+    assert found.table["error"].between(1, 50).all()
+
+
 def test_a_real_panel_whose_series_differ_in_size() -> None:
     table = make_table(columns=2)
     table["b"] *= 1000

@@ -288,7 +288,8 @@ def _error(candidate: Any, known: Table, scoring: Windows, validation: Any, metr
     from utilsforecast import losses
 
     windows = candidate.windows(known)
-    starts = scoring.target_rows[:, 0] - (windows.framing.span - windows.framing.horizon)
+    first = _times(windows).get_indexer(_times(scoring)[scoring.target_rows[:, 0]])
+    starts = first - (windows.framing.span - windows.framing.horizon)  # rows differ, times do not
     windows = replace(windows, starts=starts)
     forecast = np.asarray(candidate.predict(windows), dtype=np.float64)
     frame = _long(scoring, scoring.target_rows.ravel())
@@ -305,6 +306,13 @@ def _error(candidate: Any, known: Table, scoring: Windows, validation: Any, metr
     if not np.isfinite(error):
         raise FloatingPointError(f"The {metric} on the validation windows is {error}.")
     return error
+
+
+def _times(windows: Windows) -> pd.Index:
+    """The time of each row, in a panel with the number of its series."""
+    if windows.ids is None:
+        return windows.index
+    return pd.MultiIndex.from_arrays([windows.ids, windows.index])
 
 
 def _long(windows: Windows, rows: np.ndarray) -> pd.DataFrame:
