@@ -88,7 +88,7 @@ def importance(
 
     Notes
     -----
-    Permutation importance [1]_, with one permutation for all time steps of a block, so that
+    Permutation importance, with one permutation for all time steps of a block, so that
     curves stay whole. It says what *this model* uses, not what causes what. Two columns that say
     the same share their importance, and each alone looks unimportant. And an exchange between
     any two windows makes inputs that never occur, such as the temperature of noon at midnight:
@@ -96,7 +96,7 @@ def importance(
 
     References
     ----------
-    .. [1] Breiman, "Random Forests", 2001.
+    Breiman, "Random Forests", 2001.
 
     Examples
     --------

@@ -181,13 +181,13 @@ def tune(
     Notes
     -----
     All trials are scored on the same target rows, whatever their lookback: those that the longest
-    one can forecast. The search is Optuna's [1]_ tree-structured Parzen estimator. The smallest
+    one can forecast. The search is Optuna's tree-structured Parzen estimator. The smallest
     of many errors flatters, because luck was chosen too: judge the winner on a part that the
     search has not seen.
 
     References
     ----------
-    .. [1] Akiba et al., "Optuna: A Next-generation Hyperparameter Optimization Framework", 2019.
+    Akiba et al., "Optuna: A Next-generation Hyperparameter Optimization Framework", 2019.
 
     Examples
     --------
