@@ -19,7 +19,16 @@ LESSONS = {
 }
 
 # Chapters of "From toy to real" that are whole: add yours when it lands.
-MORE_CHAPTERS = ("own_table", "known_futures", "scaling", "lstm_unit", "space", "panels", "gaps")
+MORE_CHAPTERS = (
+    "own_table",
+    "known_futures",
+    "scaling",
+    "lstm_unit",
+    "space",
+    "panels",
+    "gaps",
+    "strategies",
+)
 
 # Every section of the tutorial: where it is in the book, and the model that it is about.
 # (section, chapter, label, words in the heading, encoder, decoder, template)

@@ -285,3 +285,11 @@ def test_a_listing_runs(function):
 def test_words_of_the_tutorials_toy_series():
     for name, number in itertools.product(("univariate", "multivariate"), (0, -1)):
         plot_window(Framing(3).windows(datasets.toy(name)), number).figure.canvas.draw()
+
+
+def test_errors_of_many_forecasts_can_be_told_apart():
+    names = [f"model {number}" for number in range(6)]
+    by_step = pd.DataFrame(np.ones((3, 7)), index=[1, 2, 3], columns=[*names, "naive"])
+    ax = plot_errors(by_step)
+    styles = {(line.get_color(), line.get_linestyle()) for line in ax.lines}
+    assert len(styles) == 7

@@ -211,7 +211,8 @@ def plot_errors(by_step: pd.DataFrame, unit: str = "", ax: Any = None) -> Any:
     colors = [BLUE, GREEN, PURPLE, ORANGE]
     for number, name in enumerate(by_step.columns):
         color = GREY if name == "naive" else INK if name == "seasonal naive" else colors[number % 4]
-        ax.plot(by_step.index, by_step[name], color=color, label=name)
+        dashed = "--" if number >= 4 and color in colors else "-"  # the colours begin again
+        ax.plot(by_step.index, by_step[name], dashed, color=color, label=name)
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     ax.set_xlabel("steps ahead")
     ax.set_ylabel(f"mean absolute error{f' ({unit})' if unit else ''}")
