@@ -223,7 +223,7 @@ def test_any_plain_value_survives_json(value):
         (pd.DateOffset(months=1, day=3), "has no name to save it under"),
         (pd.MultiIndex.from_tuples([(1, 2)]), "Turn it into columns"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_cannot_be_saved_says_so(value, words, fitted, tmp_path):
     with pytest.raises(ValueError, match=words):

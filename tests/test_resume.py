@@ -318,7 +318,7 @@ def other_validation():
         ({"table": other_validation()}, "the values of validation was"),
         ({"table": TABLE.iloc[1:]}, "windows was 76 windows, .* and is 75 windows"),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=lambda value: value if isinstance(value, str) else next(iter(value)),
 )
 def test_a_checkpoint_of_another_training(checkpoint, options, words):
     built = {
