@@ -105,7 +105,7 @@ def test_a_longer_horizon_with_covariates_known_ahead(fitted) -> None:
     future = hourly(24 * 21).iloc[24 * 20 - 4 :][["warm"]]
     got = fitted.forecast(future=future, horizon=9)
     assert len(got) == 9
-    with pytest.raises(ValueError, match="no row for 2024-01-21 00:00"):
+    with pytest.raises(ValueError, match=r"rounds of 4 steps.*for 12 steps.*8 are missing"):
         fitted.forecast(future=future.iloc[:4], horizon=9)
 
 
@@ -337,3 +337,78 @@ def test_copy_changes_settings_and_forgets_the_fit(fitted) -> None:
     other = fitted.copy(units=9)
     assert other.model is None
     assert other.settings == fitted.settings | {"units": 9}
+
+
+# --- what a reader got wrong, and what it says ------------------------------------------------------
+
+
+def test_a_table_in_another_zone_is_read_by_the_clock_of_the_fit() -> None:
+    table = hourly()[["load"]]
+    forecaster = Forecaster(12, horizon=4, calendar=True, **QUICK).fit(table)
+    new = hourly(24 * 21)[["load"]]
+    here = forecaster.forecast(new)
+    pd.testing.assert_frame_equal(forecaster.forecast(new.tz_convert("UTC")), here)
+    windows = forecaster.windows(new.tz_convert("UTC"))
+    np.testing.assert_array_equal(windows.X, forecaster.windows(new).X)
+    naive = new.tz_localize(None)
+    for call in (forecaster.forecast, forecaster.update, forecaster.windows):
+        with pytest.raises(
+            ValueError, match=r"in the time zone Europe/Berlin.*without a time zone"
+        ):
+            call(naive)
+    forecaster.update(new.tz_convert("UTC"))
+    assert forecaster.trained_until == new.index[-1]
+
+
+def test_a_number_where_a_table_of_the_future_belongs() -> None:
+    forecaster = Forecaster(12, horizon=4, **QUICK).fit(hourly()[["load"]])
+    with pytest.raises(ValueError, match=r"future= must be a table.*got int.*horizon="):
+        forecaster.forecast(hourly()[["load"]], 24)
+
+
+def test_the_future_in_the_place_of_the_table(fitted, ahead) -> None:
+    with pytest.raises(ValueError, match=r"no column 'load'.*write future="):
+        fitted.forecast(ahead)
+
+
+def test_a_longer_horizon_says_how_much_of_the_future_it_needs(fitted, ahead) -> None:
+    future = hourly(24 * 21).iloc[24 * 20 - 4 :][["warm"]].iloc[:6]
+    with pytest.raises(
+        ValueError, match=r"horizon of 6 .* rounds of 4 .*for 8 steps.*2 are missing"
+    ):
+        fitted.forecast(future=future, horizon=6)
+
+
+def test_a_slip_in_an_argument() -> None:
+    with pytest.raises(ValueError, match=r"no argument 'epoch'. Did you mean 'epochs'"):
+        Forecaster(12, epoch=3)
+
+
+def test_a_future_made_from_the_target_times_of_a_panel() -> None:
+    table = panel((40, 40)).assign(price=1.0)
+    forecaster = Forecaster(7, horizon=3, targets="y", future_covariates="price", **QUICK)
+    forecaster.fit(table)
+    times = forecaster.framing.target_times(table)
+    got = forecaster.forecast(future=pd.DataFrame({"price": 2.0}, index=times))
+    assert got["unique_id"].tolist() == ["s0"] * 3 + ["s1"] * 3
+
+
+@pytest.mark.parametrize("what", ["strom.csv", 5, None, {"a": 1}])
+def test_something_that_is_no_table(what) -> None:
+    with pytest.raises(ValueError, match="Expected a table"):
+        Forecaster(3, **QUICK).fit(what)
+
+
+def test_two_spacings_in_one_table() -> None:
+    hours = pd.date_range("2024-01-01", periods=200, freq="h")
+    halves = pd.date_range(hours[-1], periods=400, freq="30min")[1:]
+    table = pd.DataFrame({"y": 1.0}, index=hours.append(halves))
+    with pytest.raises(
+        ValueError, match=r"two spacings: from 2024-01-01 00:00:00 on .* 0 days 01:00"
+    ):
+        Framing(12).windows(table)
+
+
+def test_validation_after_the_end() -> None:
+    with pytest.raises(ValueError, match=r"'2025-06-01' lies after the last row"):
+        Forecaster(12, **QUICK).fit(hourly()[["load"]], validation="2025-06-01")

@@ -7,6 +7,7 @@ yourself, in the univariate chapter (`notebooks/univariate.ipynb`).
 
 from __future__ import annotations
 
+import difflib
 import html
 from dataclasses import replace
 from os import PathLike
@@ -186,6 +187,7 @@ class Forecaster:
         **options: Any,
     ) -> None:
         named = {name: value for name, value in locals().items() if name not in ("self", "options")}
+        _check_spelling(options, named)
         self.settings: dict[str, Any] = named | options
         self.options = options
         self.level = None if level is None else check_level(level)
@@ -380,8 +382,8 @@ class Forecaster:
         Parameters
         ----------
         table : pandas.DataFrame, pandas.Series or numpy.ndarray
-            Rows after those that it knows; rows that it knows already are passed over. The first
-            new row must follow the last known one.
+            Rows after those that it knows; rows that it knows already are passed over. Rows that
+            are missing in between are a wall, and cannot be handed in later.
         epochs : int, optional
             Times that the new windows are seen; by default a quarter of those in `fit`.
         learning_rate : float, optional
@@ -405,7 +407,7 @@ class Forecaster:
                 f"update trains the one model of strategy='joint' on, and this is "
                 f"{self.strategy!r}. Fit it again on all rows: forecaster.copy().fit(table)."
             )
-        known, latest = self._join(_as_frame(table))
+        known, latest = self._join(self._on_its_clock(_as_frame(table)))
         windows = framing.windows(_with_calendar(known, self.calendar))
         windows = _ending_after(windows, latest)
         weights = model.get_weights()
@@ -463,8 +465,15 @@ class Forecaster:
             target time.
         """
         _, framing = self._fitted()
-        table = self.tail if table is None else _as_frame(table)
+        if future is not None and not isinstance(future, (pd.DataFrame, pd.Series)):
+            raise ValueError(
+                f"future= must be a table of what is known ahead, got {type(future).__name__}. For "
+                f"another number of steps write horizon=..."
+            )
+        table = self.tail if table is None else self._on_its_clock(_as_frame(table), future)
         assert table is not None
+        if is_panel(table) and future is not None and future.index.names == ["unique_id", "ds"]:
+            future = future.reset_index()
         steps = framing.horizon
         if horizon is not None:
             check_whole_number("horizon", horizon, 1)
@@ -523,6 +532,17 @@ class Forecaster:
             raise ValueError(
                 f"A horizon longer than {framing.horizon} needs lead=1 and the targets' history."
             )
+        own = [name for name in framing.future_covariates if name not in self.calendar]
+        rounds = -(-steps // framing.horizon) * framing.horizon
+        if own and future is not None:
+            times = replace(framing, horizon=rounds).target_times(table)
+            given = future.set_index(["unique_id", "ds"]) if is_panel(table) else future
+            if not times.isin(given.index).all():
+                raise ValueError(
+                    f"A horizon of {steps} is forecast in rounds of {framing.horizon} steps, so "
+                    f"future= must hold {own} for {rounds} steps: every time from {times[0]} to "
+                    f"{times[-1]}. {int((~times.isin(given.index)).sum())} are missing."
+                )
         parts: list[pd.DataFrame] = []
         for _ in range(0, steps, framing.horizon):
             parts.append(self._forecast_once(table, future).assign(**{"fed back": bool(parts)}))
@@ -549,7 +569,7 @@ class Forecaster:
 
     def windows(self, table: Table) -> Windows:
         """The windows of a table as the model reads them: the calendar is added."""
-        table = _as_frame(table)
+        table = self._on_its_clock(_as_frame(table))
         calendar, framing = self.calendar, self.framing
         if self.model is None:
             calendar = calendar_names(_times(table)) if self.settings["calendar"] else []
@@ -679,6 +699,26 @@ class Forecaster:
             tail.index = _with_freq(tail.index, windows.freq)
         return tail
 
+    def _on_its_clock(self, table: pd.DataFrame, future: Any = None) -> pd.DataFrame:
+        """The table, with the columns that are needed and its times in the zone of the fit."""
+        if self.tail is None or is_panel(table) != is_panel(self.tail):
+            return table
+        needed = (*self.framing.inputs, *self.framing.static_covariates)
+        lacking = [name for name in needed if name not in [*table.columns, *self.calendar]]
+        if lacking:
+            ahead = set(table.columns) <= {"unique_id", "ds", *self.framing.future_covariates}
+            hint = (
+                " To give what is known ahead, write future=." if ahead and future is None else ""
+            )
+            raise ValueError(
+                f"The table has no column {lacking[0]!r}; its columns are {list(table.columns)}. The "
+                f"forecaster reads {[name for name in needed if name not in self.calendar]}.{hint}"
+            )
+        if is_panel(table):
+            times = _same_zone(pd.Index(table["ds"]), pd.Index(self.tail["ds"]))
+            return table.assign(ds=times)
+        return table.set_axis(_same_zone(table.index, self.tail.index))
+
     def _spaced(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table, if its rows are as far apart as those that the forecaster was fitted on."""
         if is_panel(table) or not isinstance(table.index, pd.DatetimeIndex) or self.freq is None:
@@ -797,6 +837,38 @@ def _plain(column: pd.Series) -> np.ndarray:
     """A column as numbers or as text."""
     numeric = pd.api.types.is_numeric_dtype(column)
     return column.to_numpy(dtype=None if numeric else str)
+
+
+def _check_spelling(options: dict[str, Any], known: dict[str, Any]) -> None:
+    """Options go to the encoder; one that is nearly the name of an argument is a slip."""
+    for option in options:
+        close = difflib.get_close_matches(option, known, 1, cutoff=0.8)
+        if close:
+            raise ValueError(
+                f"A Forecaster has no argument {option!r}. Did you mean {close[0]!r}? Its arguments: "
+                f"{', '.join(known)}; others go to the encoder."
+            )
+
+
+def _same_zone(times: Any, known: Any) -> Any:
+    """Times on the clock that the forecaster was fitted on."""
+    here, there = getattr(times, "tz", None), getattr(known, "tz", None)
+    if not isinstance(times, pd.DatetimeIndex) or not isinstance(known, pd.DatetimeIndex):
+        return times
+    if (here is None) != (there is None):
+        raise ValueError(
+            f"The forecaster was fitted on times {_zone(there)}, and these are {_zone(here)}. "
+            + (
+                f"Name the zone: table.index.tz_localize({str(there)!r}, ambiguous='infer')."
+                if here is None
+                else "Take the zone off: table.index.tz_localize(None)."
+            )
+        )
+    return times if there is None else times.tz_convert(there)
+
+
+def _zone(zone: Any) -> str:
+    return "without a time zone" if zone is None else f"in the time zone {zone}"
 
 
 def _as_frame(table: Any) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from tsforecast.tables import (
     check_constant,
     check_dates_are_index,
     check_finite,
+    check_one_spacing,
     check_order,
     check_unique,
     check_whole_number,
@@ -255,6 +256,7 @@ class Framing:
         _check_targets(framing, columns)
         values, columns = pick_columns(table, values, columns, _used(framing))
         grid, freq = read_times(index)
+        check_one_spacing(index, grid)
         return Rows(values, columns, index, grid, freq), framing
 
     def _encoded(self, panel: Any) -> tuple[Framing, pd.DataFrame]:
@@ -407,6 +409,8 @@ class Framing:
                 f"future= must be a DataFrame whose index holds the target times, with the columns "
                 f"{names}; got {type(future).__name__}."
             )
+        if panel and future.index.names == ["unique_id", "ds"]:
+            future = future.reset_index()
         unnamed = [name for name in columns if name not in _names_of(future)]
         if unnamed:
             raise ValueError(
@@ -707,6 +711,11 @@ class Windows:
             first = bisect_left(self.starts, begin - self._first_target)
             last = bisect_right(self.starts, end - self.framing.span)
             if first >= last:
+                if begin >= len(self.index):
+                    raise ValueError(
+                        f"{times[part - 1]!r} lies after the last row of the table, which runs from "
+                        f"{self.index[0]} to {self.index[-1]}. Choose an earlier border."
+                    )
                 raise ValueError(
                     f"Part {part + 1} of {len(edges) - 1} has no window: no window has all of its "
                     f"targets from row {begin} to row {end - 1}. The table runs from "

@@ -12,10 +12,14 @@ import warnings
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
+
+SAME_STEPS = 24  # wide steps of equal length in a row are a spacing, not gaps
 
 Table: TypeAlias = "pd.DataFrame | pd.Series | np.ndarray"
 
@@ -30,6 +34,13 @@ def read_table(table: Table) -> tuple[Any, list[Any], pd.Index]:
     """Values (none where the columns differ in type), column names and times of a table."""
     if isinstance(table, pd.Series):
         table = table.to_frame(0 if table.name is None else table.name)
+    if table is None or isinstance(table, (str, bytes, PathLike, dict)) or np.isscalar(table):
+        path = (
+            ": read the file first, pd.read_csv(path)" if isinstance(table, (str, PathLike)) else ""
+        )
+        raise ValueError(
+            f"Expected a table (a DataFrame or an array), got {type(table).__name__} {table!r}{path}."
+        )
     if isinstance(table, pd.DataFrame):
         columns = list(table.columns)
         repeated = table.columns[table.columns.duplicated()]
@@ -182,8 +193,9 @@ def check_dates_are_index(table: Table, names: Sequence[Hashable]) -> None:
             raise ValueError(
                 f"Column {name!r} holds dates (the first is {table[name].iloc[0]!r}), and the index "
                 f"only numbers the rows, so gaps in time go unseen. Make it the index: "
-                f"table.index = pd.to_datetime(table.pop({name!r})). To count rows instead of "
-                f"time, drop the column."
+                f"table.index = pd.to_datetime(table.pop({name!r}), format=...), with the "
+                f"format that the dates have ('%d/%m/%Y' where the day comes first). To count rows "
+                f"instead of time, drop the column."
             )
 
 
@@ -242,7 +254,7 @@ def _missing(rows: Rows, name: Hashable, first: int) -> str:
         f"Column {name!r} has {count} missing value{'s' * (count > 1)} in {len(begins)} "
         f"stretch{'es' * (len(begins) > 1)} (the longest has {longest} row{'s' * (longest > 1)}), "
         f"from {shown}{', ...' if len(begins) > 3 else ''} on. Choose what to do: "
-        f"tsf.fill_gaps(table) fills them with what was known before; missing='skip' leaves out "
+        f"tsf.fill_gaps(table, columns=[...]) fills inputs with what was known before; missing='skip' leaves out "
         f"the windows that hold one; missing='mask' has the model skip such steps. What you know "
         f"of times to come goes into future=, not below the table."
     )
@@ -423,6 +435,24 @@ def _count_steps(index: pd.Index, numbers: np.ndarray) -> tuple[np.ndarray, int]
             f"become walls."
         )
     return (numbers - numbers[0]) // least, least
+
+
+def check_one_spacing(index: pd.Index, grid: np.ndarray | None) -> None:
+    """Raise a ValueError where a table changes its spacing for good, such as from hours to days."""
+    steps = np.diff(np.arange(0) if grid is None else grid)
+    if len(steps) < SAME_STEPS:
+        return
+    wide = steps > 1
+    same = sliding_window_view(steps, SAME_STEPS)
+    runs = (same == same[:, :1]).all(axis=1) & wide[: len(same)]
+    if runs.any():
+        row = int(np.argmax(runs))
+        short = int(np.argmax(~wide))
+        raise ValueError(
+            f"The table has two spacings: from {index[row]} on rows are {index[row + 1] - index[row]} "
+            f"apart, at {index[short]} only {index[short + 1] - index[short]}. Bring it to one first, "
+            f"for example table.resample({'h'!r}).mean(), or leave one part out."
+        )
 
 
 def as_label(time: Any, index: pd.Index) -> Any:
