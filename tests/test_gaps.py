@@ -520,7 +520,7 @@ def test_the_default_refuses_and_says_where_how_many_and_what_to_do():
         assert words in text
     for words in (f"{table.index[5]} (row 5)", f"{table.index[20]} (row 20)"):
         assert words in text
-    for words in ("tsf.fill_gaps(table)", "missing='skip'", "missing='mask'", "future="):
+    for words in ("tsf.fill_gaps(table", "missing='skip'", "missing='mask'", "future="):
         assert words in text
 
 
