@@ -414,3 +414,9 @@ def test_an_hour_that_occurs_twice_when_the_clocks_go_back():
     )
     table.index = table.index.tz_localize("Europe/Berlin", ambiguous="infer")  # as it says
     assert len(Framing(3).windows(table)) == 6
+
+
+@pytest.mark.parametrize("value", ["189,5", "-1,25", "1.189,50"])
+def test_numbers_with_a_decimal_comma(value):
+    text = message(Framing(3).windows, hourly(load=[value] * 12))
+    says(text, "'load' holds text", repr(value), "decimal=','", "thousands='.'")

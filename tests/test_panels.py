@@ -269,3 +269,16 @@ def test_a_category_is_embedded_and_an_unknown_one_is_zeros(tmp_path):
     model.save(tmp_path / "model.keras")
     again = load_model(tmp_path / "model.keras")
     assert np.array_equal(predict(again, windows), predict(model, windows))
+
+
+def test_an_hour_that_occurs_twice_in_a_panel():
+    ds = pd.date_range("2024-10-27", periods=9, freq="h", tz="Europe/Berlin").tz_localize(None)
+    panel = pd.concat([pd.DataFrame({"unique_id": name, "ds": ds, "y": 1.0}) for name in "ab"])
+    with pytest.raises(
+        ValueError, match=r"'a' has more than one row .*clocks went back.*transform"
+    ):
+        Framing(3).windows(panel)
+    panel["ds"] = panel.groupby("unique_id")["ds"].transform(
+        lambda ds: ds.dt.tz_localize("Europe/Berlin", ambiguous="infer")
+    )  # as it says
+    assert len(Framing(3).windows(panel)) == 12

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import numbers
+import re
 import warnings
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -124,8 +125,10 @@ def read_panel(panel: pd.DataFrame, names: Sequence[Hashable]) -> Rows:
     if again.any():
         row = int(np.argmax(again)) + 1
         raise ValueError(
-            f"Series {series[ids[row]]!r} has more than one row for {index[row]}. Keep one: "
-            f"panel.drop_duplicates(['unique_id', 'ds'])."
+            f"Series {series[ids[row]]!r} has more than one row for {index[row]}. If the clocks went "
+            f"back then, name the time zone in each series: panel['ds'] = panel.groupby('unique_id')"
+            f"['ds'].transform(lambda ds: ds.dt.tz_localize('Europe/Berlin', ambiguous='infer')). "
+            f"Else keep one: panel.drop_duplicates(['unique_id', 'ds'])."
         )
     grid, freq = _panel_grid(index, ids, step)
     values, columns = pick_columns(panel, np.empty((len(panel), 0)), list(panel.columns), names)
@@ -177,6 +180,12 @@ def _check_numeric(column: pd.Series, name: Hashable) -> None:
         known = column.dropna()
         first = known.iloc[0] if len(known) else None
         what = "text" if isinstance(first, str) else str(column.dtype)
+        if isinstance(first, str) and re.fullmatch(r"-?[\d.]*\d,\d+", first.strip()):
+            raise ValueError(
+                f"Column {name!r} holds text (the first value is {first!r}): numbers with a decimal "
+                f"comma. Read them as numbers: pd.read_csv(..., decimal=','), with thousands='.' if "
+                f"the file has such points."
+            )
         raise ValueError(
             f"Column {name!r} holds {what} (the first value is {first!r}), and a model reads "
             f"numbers. Turn it into numbers with pd.to_numeric or pd.get_dummies, or leave it out "
