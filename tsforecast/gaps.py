@@ -127,10 +127,9 @@ def find_gaps(table: Table, columns: Any = None) -> pd.DataFrame:
     whole = missing.all(axis=1) & (len(names) > 1)
     ids = np.zeros(len(frame), dtype=int) if full.ids is None else full.ids
     parts = []
-    for name, bad in [
-        ("every column", whole),
-        *[(name, missing[:, k] & ~whole) for k, name in enumerate(names)],
-    ]:
+    of_column: list[tuple[Any, np.ndarray]] = [("every column", np.asarray(whole))]
+    of_column += [(name, np.asarray(missing[:, k] & ~whole)) for k, name in enumerate(names)]
+    for name, bad in of_column:
         new = np.append(True, ids[1:] != ids[:-1])  # a series begins
         begins = np.flatnonzero(bad & (new | ~np.append(False, bad[:-1])))
         ends = np.flatnonzero(bad & (np.append(new[1:], True) | ~np.append(bad[1:], False)))
