@@ -502,11 +502,16 @@ class Forecaster:
                 forecasts = forecasts.assign(**interval_columns(target, self.level, low, high))
         return forecasts
 
+    @property
+    def _known_ahead(self) -> list[Any]:
+        """The future covariates that the reader must give; the calendar's are added to them."""
+        return [name for name in self.framing.future_covariates if name not in self.calendar]
+
     def _with_calendar_ahead(self, dated: pd.DataFrame, future: Any) -> Any:
         """The future covariates with the calendar's at the target times."""
         if not self.calendar:
             return future
-        names = [name for name in self.framing.future_covariates if name not in self.calendar]
+        names = self._known_ahead
         panel = "unique_id" in dated
         if future is None and names:
             columns = ["unique_id", "ds", *names] if panel else names
@@ -532,7 +537,7 @@ class Forecaster:
             raise ValueError(
                 f"A horizon longer than {framing.horizon} needs lead=1 and the targets' history."
             )
-        own = [name for name in framing.future_covariates if name not in self.calendar]
+        own = self._known_ahead
         rounds = -(-steps // framing.horizon) * framing.horizon
         if own and future is not None:
             times = replace(framing, horizon=rounds).target_times(table)
@@ -554,7 +559,7 @@ class Forecaster:
         framing = self.framing
         keys = ["unique_id", "ds"] if "unique_id" in forecasts else ["ds"]
         rows = forecasts.set_index(keys)[list(framing.targets)]
-        ahead = [name for name in framing.future_covariates if name not in self.calendar]
+        ahead = self._known_ahead
         if ahead:
             known = future.set_index(keys) if len(keys) == 2 else future
             rows[ahead] = known.loc[rows.index, ahead]
@@ -775,9 +780,7 @@ class Forecaster:
         settings, framing = self.settings, self.framing
         named = framing.targets is not None
         roles = {"past covariates": framing.past_covariates}
-        roles["future covariates"] = tuple(
-            name for name in framing.future_covariates if name not in self.calendar
-        )
+        roles["future covariates"] = self._known_ahead
         roles["static covariates"] = framing.static_covariates
         targets = ", ".join(map(str, framing.targets)) if named else "every column"
         rows = {"forecasts": f"{framing.horizon} steps of {targets}"}

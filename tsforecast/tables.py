@@ -460,7 +460,7 @@ def check_one_spacing(index: pd.Index, grid: np.ndarray | None) -> None:
         raise ValueError(
             f"The table has two spacings: from {index[row]} on rows are {index[row + 1] - index[row]} "
             f"apart, at {index[short]} only {index[short + 1] - index[short]}. Bring it to one first, "
-            f"for example table.resample({'h'!r}).mean(), or leave one part out."
+            f"for example table.resample('h').mean(), or leave one part out."
         )
 
 
