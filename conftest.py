@@ -1,6 +1,9 @@
 """Shared by the tests and by the check of the notebooks (``pytest --nbval``)."""
 
+import os
+
 import notebook_comparator
+import pytest
 
 
 def pytest_configure(config):
@@ -15,3 +18,13 @@ def pytest_report_header(config):
             f"{notebook_comparator.ATOL:g}, unless a tag widens it; all else exactly"
         )
     return None
+
+
+def pytest_collection_modifyitems(items):
+    """Examples that need data from the network run where ``TSFORECAST_DATA`` names a folder."""
+    if os.environ.get("TSFORECAST_DATA"):
+        return
+    reason = "needs data from the network; TSFORECAST_DATA names a folder that has it"
+    for item in items:
+        if item.name in ("tsforecast.datasets.m4_hourly", "tsforecast.datasets.etth1"):
+            item.add_marker(pytest.mark.skip(reason=reason))

@@ -9,9 +9,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from benchmarks import record
+from benchmarks import published_checks, record, scores
+from tsforecast import datasets
 
 ROOT = Path(__file__).resolve().parents[1]
 OLDER = {"tutorial", "fit_speed"}  # from before there was `record`
@@ -242,3 +244,123 @@ def test_the_text_of_a_record_reads_back():
     text = record.text_of(given)
     assert json.loads(text) == given
     assert '"mse": [0.1, -2e-05]' in text
+
+
+# --- the scores -----------------------------------------------------------------------------------
+
+
+def two_series(seed=0):
+    """A training part, a test part and a forecast of two series, as M4 has them."""
+    rng = np.random.default_rng(seed)
+    parts = {"train": [], "test": [], "forecast": []}
+    for name, length in (("H1", 60), ("H2", 73)):
+        values = rng.uniform(1, 100, length + 48)
+        ds = np.arange(1, length + 49)
+        table = pd.DataFrame({"unique_id": name, "ds": ds, "y": values})
+        parts["train"].append(table[:length])
+        parts["test"].append(table[length:])
+        parts["forecast"].append(table[length:].assign(y=rng.uniform(1, 100, 48), cutoff=length))
+    return {key: pd.concat(tables, ignore_index=True) for key, tables in parts.items()}
+
+
+def m4_by_hand(forecast, test, train):
+    """The competition's definitions as plain loops, one series after the other."""
+    smapes, mases = [], []
+    for name in train["unique_id"].unique():
+        history, truth, guess = (
+            part.loc[part["unique_id"] == name, "y"].tolist() for part in (train, test, forecast)
+        )
+        steps = [abs(history[i] - history[i - 24]) for i in range(24, len(history))]
+        scale = sum(steps) / len(steps)
+        errors = [abs(y - f) for y, f in zip(truth, guess, strict=True)]
+        shares = [2 * abs(y - f) / (abs(y) + abs(f)) for y, f in zip(truth, guess, strict=True)]
+        smapes.append(100 * sum(shares) / len(shares))
+        mases.append(sum(errors) / len(errors) / scale)
+    smape, mase = sum(smapes) / len(smapes), sum(mases) / len(mases)
+    return {"smape": smape, "mase": mase, "owa": (smape / 18.383 + mase / 2.395) / 2}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_m4_scores_are_the_competitions(seed):
+    parts = two_series(seed)
+    assert scores.m4_scores(**parts) == pytest.approx(m4_by_hand(**parts), rel=1e-12)
+    shuffled = parts | {"forecast": parts["forecast"].sample(frac=1, random_state=seed)}
+    assert scores.m4_scores(**shuffled) == pytest.approx(m4_by_hand(**parts), rel=1e-12)
+
+
+def test_m4_scores_of_naive2_give_one():
+    """Scores equal to Naive2's are an OWA of one, and a perfect forecast has nought."""
+    parts = two_series()
+    assert scores.m4_scores(parts["test"], parts["test"], parts["train"])["owa"] == 0
+    assert scores.NAIVE2 == {"smape": 18.383, "mase": 2.395}
+
+
+@pytest.mark.parametrize("what", ["missing", "nan", "twice", "more"])
+def test_m4_scores_want_every_hour_once(what):
+    parts = two_series()
+    forecast = parts["forecast"]
+    if what == "missing":
+        forecast = forecast[:-1]
+    if what == "nan":
+        forecast.loc[3, "y"] = np.nan
+    if what == "twice":
+        forecast = pd.concat([forecast, forecast[:1]])
+    if what == "more":
+        forecast = pd.concat([forecast, forecast[-1:].assign(ds=999)])
+    with pytest.raises(ValueError, match=r"every hour of the test part|not a one-to-one"):
+        scores.m4_scores(forecast, parts["test"], parts["train"])
+
+
+def test_etth1_scores_by_hand():
+    rng = np.random.default_rng(0)
+    y, forecast = rng.normal(size=(2, 2880 - 720 + 1, 720, 7))
+    scale = np.arange(1.0, 8)
+    found = scores.etth1_scores(y, forecast, scale)
+    squared = absolute = 0.0
+    for column in range(7):
+        error = (forecast[:, :, column] - y[:, :, column]) / (column + 1)
+        squared += (error**2).sum()
+        absolute += abs(error).sum()
+    assert found == pytest.approx({"mse": squared / y.size, "mae": absolute / y.size})
+    assert scores.etth1_scores(y, y, 1.0) == {"mse": 0, "mae": 0}
+
+
+def test_etth1_scores_want_all_windows():
+    part = np.zeros((2880 - 96 + 1 - 32, 96, 7))  # a dropped batch
+    with pytest.raises(ValueError, match=r"All windows.*\(2785, 96, 7\) was expected"):
+        scores.etth1_scores(part, part, 1.0)
+
+
+@pytest.mark.skipif(not os.environ.get("TSFORECAST_DATA"), reason="needs TSFORECAST_DATA")
+class TestOnTheData:
+    def test_the_scores_are_the_published_ones(self):
+        rows = published_checks.checks()
+        assert [row["agree"] for row in rows] == [True, True]
+        m4, ett = (row["computed"] for row in rows)
+        assert m4 == pytest.approx({"smape": 13.912, "mase": 1.193, "owa": 0.6275}, abs=5e-4)
+        assert ett == pytest.approx({"mse": 0.512, "mae": 0.433}, abs=5e-4)
+
+    def test_the_windows_of_etth1_are_those_of_the_test_rows(self):
+        y = scores.etth1_targets(96)
+        rows = datasets.etth1().to_numpy()
+        assert y.shape == (2785, 96, 7)
+        np.testing.assert_array_equal(y[0], rows[11_520 : 11_520 + 96])
+        np.testing.assert_array_equal(y[-1], rows[14_400 - 96 : 14_400])
+        np.testing.assert_allclose(scores.etth1_scale(), rows[:8640].std(axis=0))
+
+
+@pytest.mark.parametrize("published, agrees", [(0.512, True), (0.511, False), (0.5122, True)])
+def test_agreement_is_to_the_last_published_digit(published, agrees):
+    assert published_checks.same(0.51222, published) == agrees
+
+
+def test_published_rows_are_ordered_and_complete():
+    rows = published_checks.m4_published()
+    assert [row["owa"] for row in rows] == sorted(row["owa"] for row in rows)
+    for row in rows:  # the published OWA follows from the published sMAPE and MASE
+        owa = (row["smape"] / 18.383 + row["mase"] / 2.395) / 2
+        assert owa == pytest.approx(row["owa"], abs=2e-4)
+    ett = published_checks.etth1_published()
+    best = [row["mse"] for row in ett if row["model"] == "SegRNN"]
+    assert best == [0.351, 0.392, 0.423, 0.466]
+    assert {row["horizon"] for row in ett if row["model"] == "LSTM with attention"} == {336, 720}
