@@ -61,6 +61,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "bidirectional, autoregressive": {"encoder": "bidirectional", "decoder": "autoregressive"},
     "cnn, attention": {"encoder": "cnn", "subsequences": 3, "decoder": "attention"},
     "convlstm": {"encoder": "convlstm", "subsequences": 3},
+    "patched": {"encoder": "patched", "patch": 3, "depth": 2, "dropout": 0.3},
 }
 
 

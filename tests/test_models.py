@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from keras import layers
+from keras import layers, ops
 
-from tsforecast import Framing, build_model, datasets, models, predict, with_horizon
+from tsforecast import Framing, build_model, datasets, fit, models, predict, with_horizon
 from tsforecast.training import adapt
 
 LOOKBACK, UNITS = 4, 3
@@ -187,6 +187,7 @@ def encoder_count(name, f, u):
         "bidirectional": (2 * lstm(u, f), 2 * u),
         "cnn": (64 * (3 * f + 1) + lstm(u, ceil(steps / 2) * 64), u),
         "convlstm": (4 * u * (2 * (f + u) + 1), (steps - 2 + 1) * u),
+        "patched": (dense(f, u) + lstm(u, u), u),
     }[name]
 
 
@@ -212,6 +213,36 @@ def test_parameter_counts(encoder, decoder):
         count, state = encoder_count(encoder, len(framing.inputs) + static, units)
         count += decoder_count(decoder, state, units, framing.horizon, framing.n_targets, future)
         assert model.count_params() == count
+
+
+def test_a_patched_encoder_reads_a_patch_per_step_and_adds_to_it():
+    x = keras.Input((6, 2))
+    model = keras.Model(x, models.patched(x, 4, True, patch=3, depth=2))
+    assert model.output_shape == (None, 2, 4)  # two patches
+    assert model.count_params() == dense(3 * 2, 4) + 2 * lstm(4, 4)
+    window = np.random.default_rng(0).normal(size=(1, 6, 2)).astype("float32")
+    embed, *lstms = [layer for layer in model.layers if layer.weights]
+    by_hand = ops.convert_to_numpy(embed(window.reshape(1, 2, 6)))  # time runs within a patch
+    for layer in lstms:
+        by_hand = by_hand + ops.convert_to_numpy(layer(by_hand))
+    states = ops.convert_to_numpy(model(window))
+    np.testing.assert_allclose(states, by_hand, atol=1e-6)
+    last = keras.Model(x, models.patched(x, 4, patch=3, depth=2))
+    last.set_weights(model.get_weights())
+    np.testing.assert_allclose(ops.convert_to_numpy(last(window)), by_hand[:, -1], atol=1e-6)
+
+
+def test_dropout_is_for_training_only_and_repeats_with_the_seed():
+    windows = Framing(4).windows(datasets.toy("univariate", 40))
+    fitted = []
+    for _ in range(2):
+        model = build_model(windows.framing, units=8, dropout=0.5)
+        fit(model, windows, epochs=2, seed=1)
+        fitted.append(predict(model, windows))
+    np.testing.assert_array_equal(*fitted)
+    np.testing.assert_array_equal(fitted[1], predict(model, windows))  # nothing is left out
+    trained = model(windows.X, training=True)
+    assert not np.allclose(fitted[1], ops.convert_to_numpy(trained))
 
 
 def test_parameter_counts_of_the_tutorials_models():
@@ -498,6 +529,10 @@ def test_every_division_of_a_window(encoder, lookback):
         ({"units": "50"}, ["units must be a whole number", "got '50'"]),
         ({"encoder": "cnn", "subsequences": 4}, ["6 steps", "4 subsequences", "[1, 2, 3, 6]"]),
         ({"encoder": "convlstm", "subsequences": 5}, ["5 subsequences", "[1, 2, 3, 6]"]),
+        ({"encoder": "patched", "patch": 4}, ["patches of 4 steps", "[1, 2, 3, 6]"]),
+        ({"encoder": "patched", "patch": 2.0}, ["patches of 2.0 steps"]),
+        ({"encoder": "patched", "depth": 0}, ["depth"]),
+        ({"dropout": 1}, ["dropout", "not including, 1"]),
         ({"encoder": "cnn", "subsequences": 0}, ["0 subsequences", "[1, 2, 3, 6]"]),
         ({"encoder": "cnn", "subsequences": 2.0}, ["2.0 subsequences", "[1, 2, 3, 6]"]),
         (

@@ -45,7 +45,7 @@ FRAMING = (
     *("lookback", "horizon", "lead", "targets", "past_covariates", "future_covariates"),
     *("static_covariates", "use_target_history", "stride", "missing", "min_history"),
 )
-MODEL = ("encoder", "decoder", "units", "activation", "scaling", "skip", "season")
+MODEL = ("encoder", "decoder", "units", "activation", "scaling", "skip", "season", "dropout")
 STRATEGIES = ("joint", "direct", "recursive")
 TRAINING = ("epochs", "batch_size", "learning_rate", "loss", "patience", "seed")
 
@@ -111,7 +111,7 @@ class Forecaster:
     calendar : bool
         Add hour, weekday and season of the year as future covariates, as far as the times of the
         table can teach them: see `tsforecast.calendar`.
-    encoder, decoder, units, activation, scaling, skip, season
+    encoder, decoder, units, activation, scaling, skip, season, dropout
         The model, as in `tsforecast.build_model`.
     strategy : {"joint", "direct", "recursive"}
         How a forecast of several steps comes about. "joint": one model writes all steps, in the
@@ -175,6 +175,7 @@ class Forecaster:
         scaling: str | None = None,
         skip: str = "none",
         season: int | None = None,
+        dropout: float = 0.0,
         strategy: str = "joint",
         level: Any = None,
         intervals: str = "conformal",

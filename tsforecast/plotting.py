@@ -633,6 +633,10 @@ def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, .
         return ("last step", *before[1:])
     if kind == "RNN":
         return ("horizon", "targets")
+    if kind == "Reshape" and before[0] == "lookback" and rank == 2:
+        return ("patches", "steps per patch * inputs")
+    if kind == "GetItem":  # the last of a sequence
+        return before[-rank:]
     if kind == "Reshape":
         return ("subsequences", "steps", before[-1]) if rank == 3 else ("horizon", "targets")
     if kind == "TimeDistributed(Conv1D)":
