@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 
 from benchmarks import published_checks, record, scores
 from tsforecast import datasets
@@ -56,6 +57,86 @@ def test_every_script_has_its_place_in_the_list():
     there = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - helpers
     assert there <= set(SCRIPTS)
     assert {path.stem for path in RECORDS} <= set(SCRIPTS)
+
+
+# --- the page and the records ---------------------------------------------------------------------
+
+
+def cells_of_tables(notebook):
+    """All cells of all tables that the page shows, and all printed words: a list of strings."""
+    found = []
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            html = "".join(output.get("data", {}).get("text/html", ""))
+            soup = BeautifulSoup(html, "html.parser")
+            found += [
+                tuple(cell.get_text().strip() for cell in row.find_all(["th", "td"]))
+                for row in soup.find_all("tr")
+            ]
+    return found
+
+
+def expected_rows(records):
+    """What the page must show, worked out from the records apart from the page's own code.
+
+    Each is a set of strings which must be the cells of one row, among others.
+    """
+    published = records["published_checks"]
+    for check in published["checks"]:
+        for name, value in check["published"].items():
+            yield {check["model"], name, f"{value:g}", f"{check['computed'][name]:.4f}"}
+    for row in published["m4_hourly"]:
+        yield {row["model"], f"{row['smape']:.3f}", f"{row['mase']:.3f}", f"{row['owa']:.4f}"}
+    for row in published["etth1"]:
+        yield {row["model"], row["source"], f"{row['mse']:.3f}"}
+    for run in (found["run"] for found in records.values()):
+        yield {run["commit"][:10], run["code"][:10], run["date"]}
+
+
+def disagreements(records, notebook):
+    rows = [set(row) for row in cells_of_tables(notebook)]
+    expected = list(expected_rows(records))
+    return [row for row in expected if not any(row <= shown for shown in rows)]
+
+
+PAGE = ROOT / "notebooks" / "benchmarks.ipynb"
+ON_THE_PAGE = ("published_checks",)
+
+
+@pytest.fixture
+def page():
+    return json.loads(PAGE.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def records():
+    return {name: record.read(name) for name in ON_THE_PAGE}
+
+
+def test_the_page_shows_what_the_records_hold(page, records):
+    assert disagreements(records, page) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [("checks", 0, "computed", "smape"), ("m4_hourly", 0, "owa"), ("etth1", 3, "mse")],
+    ids=lambda path: "-".join(map(str, path)),
+)
+def test_a_changed_digit_in_a_record_is_found(page, records, path):
+    *places, last = path
+    value = records["published_checks"]
+    for place in places:
+        value = value[place]
+    value[last] += 0.001
+    assert disagreements(records, page)
+
+
+def test_a_changed_digit_on_the_page_is_found(page, records):
+    text = json.dumps(page)
+    assert text.count("0.351") == 2  # in the table, and in the same as plain text
+    assert disagreements(records, json.loads(text.replace("0.351", "0.352")))
+    commit = records["published_checks"]["run"]["commit"][:10]
+    assert disagreements(records, json.loads(text.replace(commit, "0123456789")))
 
 
 # --- a repository of its own, with a script that records --------------------------------------
