@@ -1,0 +1,395 @@
+"""When not to use an LSTM: skill against the number of points and of series, beside AutoETS.
+
+``python benchmarks/learning_curve.py`` writes ``benchmarks/results/learning_curve.json``. Two
+questions, each from very little data to all there is, and every forecast is made from the same
+rows by the LSTM, by AutoETS and by the seasonal naive forecast:
+
+- retail: the last 24, 48, 96, 192 or all months of 1, 10, 50 or 148 monthly series; one LSTM for
+  all of them, an AutoETS for each. The months of 2018 are the test part.
+- demand: the last 1, 2, 4, ... days of one half-hourly series, before each of several cutoffs in
+  2014; the LSTM is trained anew at each.
+
+Which of a few settings a size gets is decided on the validation part: the months of 2017, and
+cutoffs in 2013. ``--validate`` does that only, ``--quick`` is a look of seconds that writes
+nothing, ``--data retail`` does one part, and ``--keep FILE`` keeps every training in a file as it
+ends and takes from there what is done already.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.architectures import Runs  # first: it sets the threads
+
+import numpy as np  # isort: skip
+import pandas as pd  # isort: skip
+
+import tsforecast as tsf  # isort: skip
+from benchmarks.record import measure, write  # isort: skip
+
+# What a size chooses from, on the validation part.
+CONFIGS: dict[str, dict[str, Any]] = {
+    "small": {"units": 8, "updates": 60, "learning_rate": 0.005},
+    "large": {"units": 32, "updates": 200, "learning_rate": 0.005},
+}
+BATCH = 64
+
+# --- retail -------------------------------------------------------------------------------------
+
+YEAR = 12  # months: the horizon and the season
+MONTHS = (24, 48, 96, 192, 429)  # the last is all: April 1982 to December 2017
+DRAWS = {1: 12, 10: 4, 50: 2, 148: 2}  # series: how many random choices of so many
+VALIDATION_DRAWS = {1: 4, 10: 2, 50: 1, 148: 1}
+
+
+@cache
+def retail(validate: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What is known, and the year that is forecast: 2018, or for a choice 2017.
+
+    Only the series that run to the end of 2018.
+    """
+    panel = tsf.datasets.aus_retail()[["unique_id", "ds", "y"]]
+    last = panel.groupby("unique_id")["ds"].transform("max")
+    panel = panel[last == panel["ds"].max()]
+    year = "2017" if validate else "2018"
+    following = str(int(year) + 1)
+    coming = panel[(panel["ds"] >= year) & (panel["ds"] < following)]
+    return panel[panel["ds"] < year].reset_index(drop=True), coming.reset_index(drop=True)
+
+
+def last_months(known: pd.DataFrame, months: int) -> pd.DataFrame:
+    """The last so many months of every series; a shorter one gives what it has."""
+    return known.groupby("unique_id").tail(months).reset_index(drop=True)
+
+
+def draw(names: Any, series: int, number: int) -> list[str]:
+    """Some series at random: the same for the same numbers."""
+    if series >= len(names):
+        return sorted(names)
+    return sorted(np.random.default_rng([series, number]).choice(sorted(names), series, False))
+
+
+def retail_lookback(months: int) -> int:
+    """Two years, where there are four or more of history; else one."""
+    return 24 if months >= 48 else 12
+
+
+def lstm_for_retail(rows: pd.DataFrame, months: int, config: dict[str, Any], seed: int) -> Any:
+    """One LSTM of all series: (its forecast of the next year, windows it learned from)."""
+    forecaster = tsf.Forecaster(
+        lookback=retail_lookback(months),
+        horizon=YEAR,
+        targets="y",
+        scaling="series",
+        skip="season",
+        season=YEAR,
+        loss="mae",
+        units=config["units"],
+        batch_size=BATCH,
+        learning_rate=config["learning_rate"],
+        seed=seed,
+    )
+    windows = len(forecaster.windows(rows))
+    epochs = epochs_for(windows, config["updates"])
+    fitted = forecaster.copy(epochs=epochs).fit(rows)
+    return fitted.forecast().rename(columns={"y": "model"}), windows
+
+
+def epochs_for(windows: int, updates: int) -> int:
+    """Epochs that come to about so many training steps."""
+    return max(1, round(updates / -(-windows // BATCH)))
+
+
+def error_in_units_of_history(forecast: pd.DataFrame, validate: bool) -> pd.Series:
+    """MASE of each series. Its unit is measured on all the history, so it is the same for all sizes."""
+    from utilsforecast.losses import mase
+
+    known, coming = retail(validate)
+    rows = coming.merge(forecast[["unique_id", "ds", "model"]], on=["unique_id", "ds"])
+    names = rows["unique_id"].unique()
+    known = known[known["unique_id"].isin(names)]
+    return mase(rows, ["model"], YEAR, known).set_index("unique_id")["model"]
+
+
+def simple_for_retail(months: int, validate: bool) -> pd.DataFrame:
+    """MASE of AutoETS and of the seasonal naive forecast, a row per series."""
+    from statsforecast.models import AutoETS, SeasonalNaive
+
+    known, coming = retail(validate)
+    found = {}
+    for name, model in (("AutoETS", AutoETS(YEAR)), ("naive", SeasonalNaive(YEAR))):
+        parts = []
+        for unique_id, rows in last_months(known, months).groupby("unique_id"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ahead = model.forecast(y=rows["y"].to_numpy(), h=YEAR)["mean"]
+            ds = coming.loc[coming["unique_id"] == unique_id, "ds"]
+            parts.append(pd.DataFrame({"unique_id": unique_id, "ds": ds, "model": ahead}))
+        found[name] = error_in_units_of_history(pd.concat(parts), validate)
+    return pd.DataFrame(found)
+
+
+def retail_run(
+    months: int, series: int, number: int, config: str, validate: bool
+) -> dict[str, Any]:
+    """One training on one draw of series."""
+    known, _ = retail(validate)
+    names = draw(known["unique_id"].unique(), series, number)
+    rows = last_months(known[known["unique_id"].isin(names)], months)
+    with measure() as cost:
+        forecast, windows = lstm_for_retail(rows, months, CONFIGS[config], seed=number)
+    errors = error_in_units_of_history(forecast, validate)
+    return {
+        "mase": float(errors.mean()),
+        "windows": windows,
+        "fit_s": cost.wall_s,
+        "cpu_s": cost.cpu_s,
+    }
+
+
+def retail_part(runs: Runs, only_validate: bool) -> tuple[list[Any], list[Any]]:
+    """Every size: the choice of a setting, then the test. Returns (what was tried, rows)."""
+    tried, rows = [], []
+    for months in MONTHS:
+        for series, draws in DRAWS.items():
+            for config in CONFIGS:
+                made = [
+                    runs.get(
+                        ("validation", "retail", months, series, config, number),
+                        partial(retail_run, months, series, number, config, True),
+                    )
+                    for number in range(VALIDATION_DRAWS[series])
+                ]
+                mase = float(np.mean([run["mase"] for run in made]))
+                size = {"data": "retail", "points": months, "series": series}
+                tried.append(size | {"config": config, "mase": mase})
+            if not only_validate:
+                config = min(tried[-len(CONFIGS) :], key=lambda row: row["mase"])["config"]
+                rows.append(retail_row(runs, months, series, draws, config))
+    return tried, rows
+
+
+def retail_row(runs: Runs, months: int, series: int, draws: int, config: str) -> dict[str, Any]:
+    """One size on the test part, beside the simple forecasts of the same series."""
+    made = [
+        runs.get(
+            ("test", "retail", months, series, config, number),
+            partial(retail_run, months, series, number, config, False),
+        )
+        for number in range(draws)
+    ]
+    key = ("test", "retail", months, "simple")
+    simple = runs.get(key, lambda: {"table": simple_for_retail(months, False).to_dict()})["table"]
+    names = retail(False)[0]["unique_id"].unique()
+    drawn = [draw(names, series, number) for number in range(draws)]
+    ets, naive = (
+        [float(np.mean([simple[model][name] for name in chosen])) for chosen in drawn]
+        for model in ("AutoETS", "naive")
+    )
+    mase = [run["mase"] for run in made]
+    return {
+        "data": "retail",
+        "points": months,
+        "series": series,
+        "lookback": retail_lookback(months),
+        "config": config,
+        "windows": made[0]["windows"],
+        "mase": mase,
+        "ets_mase": ets,
+        "naive_mase": naive,
+        "skill": skill(mase, naive),
+        "ets_skill": skill(ets, naive),
+        "fit_s": [run["fit_s"] for run in made],
+    }
+
+
+def skill(errors: list[float], naive: list[float]) -> float:
+    """1 - error / error of the naive forecast, of all draws or cutoffs together."""
+    return float(1 - np.mean(errors) / np.mean(naive))
+
+
+# --- demand -------------------------------------------------------------------------------------
+
+DAY, WEEK = 48, 336  # half-hours
+DAYS = (1, 2, 4, 8, 16, 32, 128, 730)  # the last is all there is before 2014
+CUTOFFS = 14
+
+
+@cache
+def demand() -> pd.DataFrame:
+    """The half-hourly demand."""
+    return tsf.datasets.vic_elec()[["demand"]]
+
+
+def cutoffs(validate: bool) -> list[int]:
+    """Rows of the first half-hour that is forecast: midnights, all over 2014 (or late 2013).
+
+    23 or 37 days lie between two, so they come to every day of the week.
+    """
+    start, count, days = ("2013-07-05", 4, 37) if validate else ("2014-01-03", CUTOFFS, 23)
+    index = demand().index
+    dates = pd.date_range(start, periods=count, freq=f"{days}D", tz=index.tz)
+    return [int(row) for row in index.get_indexer(dates)]
+
+
+def demand_lookback(days: int) -> int:
+    """A week, where there are four or more of history; else a day."""
+    return WEEK if days >= 28 else DAY
+
+
+def demand_run(days: int, row: int, config: str) -> dict[str, Any]:
+    """Train on the last days before a cutoff and forecast the day after it."""
+    table = demand().iloc[row - days * DAY : row]
+    coming = demand()["demand"].to_numpy()[row : row + DAY]
+    chosen, lookback = CONFIGS[config], demand_lookback(days)
+    forecaster = tsf.Forecaster(
+        lookback=lookback,
+        horizon=DAY,
+        targets="demand",
+        calendar=days >= 2,  # it takes what the days can teach: see `tsforecast.calendar`
+        stride=5 if days >= 64 else 1,
+        encoder="cnn",
+        subsequences=lookback // DAY,
+        filters=16,
+        kernel_size=5,
+        pool_size=4,
+        units=chosen["units"],
+        scaling="window",
+        skip="season",
+        season=DAY,
+        loss="mae",
+        batch_size=BATCH,
+        learning_rate=chosen["learning_rate"],
+    )
+    with measure() as cost:
+        windows = len(forecaster.windows(table))
+        fitted = forecaster.copy(epochs=epochs_for(windows, chosen["updates"])).fit(table)
+        forecast = fitted.forecast()["demand"].to_numpy()
+    error = float(np.abs(forecast - coming).mean())
+    return {"mae": error, "windows": windows, "fit_s": cost.wall_s, "cpu_s": cost.cpu_s}
+
+
+def simple_for_demand(days: int, row: int) -> dict[str, Any]:
+    """The mean absolute error of AutoETS and of the seasonal naive forecasts of the same rows.
+
+    The seasons are taken out by MSTL, as AutoETS has no states for such long ones.
+    """
+    from statsforecast.models import MSTL, AutoETS
+
+    y = demand()["demand"].to_numpy()
+    known, coming = y[row - days * DAY : row], y[row : row + DAY]
+    found = {"naive": np.abs(known[-DAY:] - coming).mean()}
+    if days >= 7:
+        found["weekly"] = np.abs(known[-WEEK : DAY - WEEK] - coming).mean()
+    if days >= 2:
+        seasons = [DAY, WEEK] if days >= 14 else [DAY]
+        model = MSTL(seasons, trend_forecaster=AutoETS(model="ZZN"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ahead = model.forecast(y=known, h=DAY)["mean"]
+        found["AutoETS"] = np.abs(ahead - coming).mean()
+    return {name: float(error) for name, error in found.items()}
+
+
+def demand_part(runs: Runs, only_validate: bool) -> tuple[list[Any], list[Any]]:
+    """Every length of history: the choice of a setting, then the test."""
+    tried, rows = [], []
+    for days in DAYS:
+        trained = days * DAY >= demand_lookback(days) + DAY  # else there is not one window
+        for config in CONFIGS if trained else ():
+            made = [
+                runs.get(
+                    ("validation", "demand", days, row, config),
+                    partial(demand_run, days, row, config),
+                )
+                for row in cutoffs(validate=True)
+            ]
+            mae = float(np.mean([run["mae"] for run in made]))
+            size = {"data": "demand", "points": days * DAY, "series": 1}
+            tried.append(size | {"config": config, "mae": mae})
+        if not only_validate:
+            config = None
+            if trained:
+                config = min(tried[-len(CONFIGS) :], key=lambda row: row["mae"])["config"]
+            rows.append(demand_row(runs, days, config))
+    return tried, rows
+
+
+def demand_row(runs: Runs, days: int, config: str | None) -> dict[str, Any]:
+    """One length of history on the test part; without a setting, only the simple forecasts."""
+    test = cutoffs(validate=False)
+    simple = [
+        runs.get(("test", "demand", days, row, "simple"), partial(simple_for_demand, days, row))
+        for row in test
+    ]
+    naive = [run["naive"] for run in simple]
+    result: dict[str, Any] = {
+        "data": "demand",
+        "points": days * DAY,
+        "days": days,
+        "series": 1,
+        "naive_mae": naive,
+    }
+    for name, short in (("weekly", "weekly"), ("AutoETS", "ets")):
+        if name in simple[0]:
+            errors = [run[name] for run in simple]
+            result |= {f"{short}_mae": errors, f"{short}_skill": skill(errors, naive)}
+    if config is None:
+        return result | {"windows": 0}
+    made = [
+        runs.get(("test", "demand", days, row, config), partial(demand_run, days, row, config))
+        for row in test
+    ]
+    mae = [run["mae"] for run in made]
+    result |= {"lookback": demand_lookback(days), "config": config}
+    result |= {"windows": made[0]["windows"], "mae": mae, "skill": skill(mae, naive)}
+    return result | {"fit_s": [run["fit_s"] for run in made]}
+
+
+# --- all of it ----------------------------------------------------------------------------------
+
+PARTS = {"retail": retail_part, "demand": demand_part}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one small size of each, no record")
+    parser.add_argument("--validate", action="store_true", help="the choice of settings only")
+    parser.add_argument("--data", choices=PARTS, help="one part: not written")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="where trainings are kept")
+    wanted = parser.parse_args()
+    if wanted.quick:
+        quick()
+        return 0
+    runs = Runs(wanted.keep)
+    tried: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
+    for part in [wanted.data] if wanted.data else PARTS:
+        more_tried, more_rows = PARTS[part](runs, wanted.validate)
+        tried, rows = tried + more_tried, rows + more_rows
+    if wanted.validate:
+        print(pd.DataFrame(tried).to_string())
+    elif not wanted.data:
+        found = {"configs": CONFIGS, "batch_size": BATCH, "draws": DRAWS, "cutoffs": CUTOFFS}
+        write("learning_curve", __file__, found | {"validation": tried, "rows": rows})
+    return 0
+
+
+def quick() -> dict[str, Any]:
+    """The smallest size of each part: does it run?"""
+    found = {
+        "retail": retail_run(24, 1, 0, "small", validate=True),
+        "demand": demand_run(2, cutoffs(validate=True)[0], "small"),
+        "simple": simple_for_demand(2, cutoffs(validate=True)[0]),
+    }
+    print(found)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
