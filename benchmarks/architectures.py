@@ -231,9 +231,8 @@ class Runs:
             if self.path:
                 with open(self.path, "a") as file:
                     file.write(json.dumps(self.done[key] | {"code": self.code}) + "\n")
-            print(
-                *key, {k: round(v, 3) for k, v in self.done[key].items() if k != "key"}, flush=True
-            )
+            numbers = {k: round(v, 3) for k, v in self.done[key].items() if isinstance(v, float)}
+            print(*key, numbers, flush=True)
         return self.done[key]
 
 

@@ -146,6 +146,7 @@ def retail_run(
     errors = error_in_units_of_history(forecast, validate)
     return {
         "mase": float(errors.mean()),
+        "errors": errors.to_dict(),
         "windows": windows,
         "fit_s": cost.wall_s,
         "cpu_s": cost.cpu_s,
@@ -192,6 +193,9 @@ def retail_row(runs: Runs, months: int, series: int, draws: int, config: str) ->
         for model in ("AutoETS", "naive")
     )
     mase = [run["mase"] for run in made]
+    better = [
+        error < simple["AutoETS"][name] for run in made for name, error in run["errors"].items()
+    ]
     return {
         "data": "retail",
         "points": months,
@@ -204,6 +208,7 @@ def retail_row(runs: Runs, months: int, series: int, draws: int, config: str) ->
         "naive_mase": naive,
         "skill": skill(mase, naive),
         "ets_skill": skill(ets, naive),
+        "better_than_ets": float(np.mean(better)),  # share of the series, over all draws
         "fit_s": [run["fit_s"] for run in made],
     }
 

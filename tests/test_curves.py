@@ -115,7 +115,7 @@ def test_runs_are_kept_and_not_repeated(tmp_path, monkeypatch, capsys):
 
     def make():
         made.append(1)
-        return {"mase": 1.0}
+        return {"mase": 1.0, "errors": {"a": 1.0}}
 
     for _ in range(2):
         assert architectures.Runs(path).get(("test", 1), make)["mase"] == 1.0
@@ -206,3 +206,32 @@ def test_one_window_is_trained_on():
     found = learning_curve.retail_run(24, 1, 0, "small", validate=True)
     assert found["windows"] == 1
     assert np.isfinite(found["mase"])
+
+
+def test_a_row_compares_the_same_series(monkeypatch):
+    """With one draw, LSTM and AutoETS are scored on the series that the LSTM learned from."""
+    known, _ = learning_curve.retail(False)
+    names = known["unique_id"].unique()
+    simple = {
+        "AutoETS": {name: float(k) for k, name in enumerate(names)},
+        "naive": dict.fromkeys(names, 100.0),
+    }
+    monkeypatch.setattr(
+        learning_curve, "simple_for_retail", lambda months, validate: pd.DataFrame(simple)
+    )
+
+    def run(months, series, number, config, validate):
+        chosen = learning_curve.draw(names, series, number)
+        errors = {name: 0.5 + simple["AutoETS"][name] - (k == 0) for k, name in enumerate(chosen)}
+        mase = float(np.mean([*errors.values()]))
+        return {"mase": mase, "errors": errors, "windows": 1, "fit_s": 1.0, "cpu_s": 1.0}
+
+    monkeypatch.setattr(learning_curve, "retail_run", run)
+    row = learning_curve.retail_row(learning_curve.Runs(), 24, 10, 2, "small")
+    expected = [
+        np.mean([simple["AutoETS"][name] for name in learning_curve.draw(names, 10, number)])
+        for number in (0, 1)
+    ]
+    assert row["ets_mase"] == pytest.approx(expected)
+    assert row["better_than_ets"] == pytest.approx(0.1)
+    assert np.array(row["mase"]) - row["ets_mase"] == pytest.approx(0.4)
