@@ -31,6 +31,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
+CODE = {".py", ".txt", ".toml"}  # a script, or the versions of an environment
 DIGITS = 6  # significant ones, of every number in a record
 PACKAGES = (
     *("keras", "tensorflow-cpu", "tensorflow", "numpy", "pandas", "scikit-learn", "joblib"),
@@ -128,11 +129,18 @@ def package_files() -> list[str]:
 
 
 def benchmark_files(script: Path) -> list[str]:
-    """The script, this module, and whatever else of ``benchmarks/`` has been imported."""
+    """The script, this module, and whatever else of ``benchmarks/`` has been imported.
+
+    Of a folder within ``benchmarks/`` all files count once one of them is imported: what it starts
+    in another process, and the versions that it asks for.
+    """
     loaded = [Path(m.__file__) for m in list(sys.modules.values()) if getattr(m, "__file__", None)]
     here = ROOT / "benchmarks"
     files = {path.resolve() for path in loaded} | {Path(__file__).resolve(), script}
-    return sorted(path.relative_to(ROOT).as_posix() for path in files if path.is_relative_to(here))
+    files = {path for path in files if path.is_relative_to(here)}
+    for folder in {path.parent for path in files} - {here}:
+        files |= {path for path in folder.iterdir() if path.suffix in CODE}
+    return sorted(path.relative_to(ROOT).as_posix() for path in files)
 
 
 def on_disk(name: str) -> bytes | None:
@@ -164,7 +172,11 @@ _AT_IMPORT = {
     name: on_disk(name)
     for name in [
         *package_files(),
-        *(p.relative_to(ROOT).as_posix() for p in (ROOT / "benchmarks").rglob("*.py")),
+        *(
+            path.relative_to(ROOT).as_posix()
+            for path in (ROOT / "benchmarks").rglob("*")
+            if path.suffix in CODE
+        ),
     ]
 }
 

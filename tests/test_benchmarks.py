@@ -225,6 +225,22 @@ def test_an_uncommitted_script_that_was_not_used_does_no_harm(repository):
     assert run(repository).returncode == 0
 
 
+def test_a_folder_that_the_script_uses_counts_whole(repository):
+    folder = repository / "benchmarks" / "peers"
+    folder.mkdir()
+    for name in ("run.py", "peer.py", "requirements.txt", "notes.md"):
+        (folder / name).write_text("")
+    with (repository / "benchmarks" / "toy.py").open("a") as file:
+        file.write("import benchmarks.peers.run\nwrite('toy', __file__, {})\n")
+    commit(repository)
+    assert run(repository).returncode == 0
+    found = json.loads((repository / "benchmarks" / "results" / "toy.json").read_text())
+    names = [f"benchmarks/peers/{name}" for name in ("peer.py", "requirements.txt", "run.py")]
+    assert found["run"]["files"][:3] == names
+    (folder / "peer.py").write_text("# another peer")
+    assert "other versions of: benchmarks/peers/peer.py" in run(repository).stderr
+
+
 def test_code_that_changes_during_the_run_is_not_recorded(repository):
     done = run(repository, "--edit")
     assert done.returncode == 1
