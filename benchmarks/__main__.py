@@ -17,6 +17,7 @@ SCRIPTS = (
     "demand",
     "architectures",
     "learning_curve",
+    "learning_curve_demand",
 )
 
 

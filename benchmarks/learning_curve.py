@@ -1,18 +1,13 @@
 """When not to use an LSTM: skill against the number of points and of series, beside AutoETS.
 
-``python benchmarks/learning_curve.py`` writes ``benchmarks/results/learning_curve.json``. Two
-questions, each from very little data to all there is, and every forecast is made from the same
-rows by the LSTM, by AutoETS and by the seasonal naive forecast:
+``python benchmarks/learning_curve.py`` writes ``benchmarks/results/learning_curve.json``. Retail
+turnover, from very little to all there is: the last 24, 48, 96, 192 or all months of 1, 10, 50 or
+148 monthly series; one LSTM for all of them, an AutoETS for each, from the same rows. The months
+of 2018 are the test part. ``benchmarks/learning_curve_demand.py`` asks the same of one long series.
 
-- retail: the last 24, 48, 96, 192 or all months of 1, 10, 50 or 148 monthly series; one LSTM for
-  all of them, an AutoETS for each. The months of 2018 are the test part.
-- demand: the last 1, 2, 4, ... days of one half-hourly series, before each of several cutoffs in
-  2014; the LSTM is trained anew at each.
-
-Which of a few settings a size gets is decided on the validation part: the months of 2017, and
-cutoffs in 2013. ``--validate`` does that only, ``--quick`` is a look of seconds that writes
-nothing, ``--data retail`` does one part, and ``--keep FILE`` keeps every training in a file as it
-ends and takes from there what is done already.
+Which of a few settings a size gets is decided on the validation part, the months of 2017.
+``--validate`` does that only, ``--quick`` is a look of seconds that writes nothing, and ``--keep
+FILE`` keeps every training in a file as it ends and takes from there what is done already.
 """
 
 from __future__ import annotations
@@ -218,182 +213,25 @@ def skill(errors: list[float], naive: list[float]) -> float:
     return float(1 - np.mean(errors) / np.mean(naive))
 
 
-# --- demand -------------------------------------------------------------------------------------
-
-DAY, WEEK = 48, 336  # half-hours
-DAYS = (1, 2, 4, 8, 16, 32, 128, 730)  # the last is all there is before 2014
-CUTOFFS = 14
-
-
-@cache
-def demand() -> pd.DataFrame:
-    """The half-hourly demand."""
-    return tsf.datasets.vic_elec()[["demand"]]
-
-
-def cutoffs(validate: bool) -> list[int]:
-    """Rows of the first half-hour that is forecast: midnights, all over 2014 (or late 2013).
-
-    23 or 37 days lie between two, so they come to every day of the week.
-    """
-    start, count, days = ("2013-07-05", 4, 37) if validate else ("2014-01-03", CUTOFFS, 23)
-    index = demand().index
-    dates = pd.date_range(start, periods=count, freq=f"{days}D", tz=index.tz)
-    return [int(row) for row in index.get_indexer(dates)]
-
-
-def demand_lookback(days: int) -> int:
-    """A week, where there are four or more of history; else a day."""
-    return WEEK if days >= 28 else DAY
-
-
-def demand_run(days: int, row: int, config: str) -> dict[str, Any]:
-    """Train on the last days before a cutoff and forecast the day after it."""
-    table = demand().iloc[row - days * DAY : row]
-    coming = demand()["demand"].to_numpy()[row : row + DAY]
-    chosen, lookback = CONFIGS[config], demand_lookback(days)
-    forecaster = tsf.Forecaster(
-        lookback=lookback,
-        horizon=DAY,
-        targets="demand",
-        calendar=days >= 2,  # it takes what the days can teach: see `tsforecast.calendar`
-        stride=5 if days >= 64 else 1,
-        encoder="cnn",
-        subsequences=lookback // DAY,
-        filters=16,
-        kernel_size=5,
-        pool_size=4,
-        units=chosen["units"],
-        scaling="window",
-        skip="season",
-        season=DAY,
-        loss="mae",
-        batch_size=BATCH,
-        learning_rate=chosen["learning_rate"],
-    )
-    with measure() as cost:
-        windows = len(forecaster.windows(table))
-        fitted = forecaster.copy(epochs=epochs_for(windows, chosen["updates"])).fit(table)
-        forecast = fitted.forecast()["demand"].to_numpy()
-    error = float(np.abs(forecast - coming).mean())
-    return {"mae": error, "windows": windows, "fit_s": cost.wall_s, "cpu_s": cost.cpu_s}
-
-
-def simple_for_demand(days: int, row: int) -> dict[str, Any]:
-    """The mean absolute error of AutoETS and of the seasonal naive forecasts of the same rows.
-
-    The seasons are taken out by MSTL, as AutoETS has no states for such long ones.
-    """
-    from statsforecast.models import MSTL, AutoETS
-
-    y = demand()["demand"].to_numpy()
-    known, coming = y[row - days * DAY : row], y[row : row + DAY]
-    found = {"naive": np.abs(known[-DAY:] - coming).mean()}
-    if days >= 7:
-        found["weekly"] = np.abs(known[-WEEK : DAY - WEEK] - coming).mean()
-    if days >= 2:
-        seasons = [DAY, WEEK] if days >= 14 else [DAY]
-        model = MSTL(seasons, trend_forecaster=AutoETS(model="ZZN"))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ahead = model.forecast(y=known, h=DAY)["mean"]
-        found["AutoETS"] = np.abs(ahead - coming).mean()
-    return {name: float(error) for name, error in found.items()}
-
-
-def demand_part(runs: Runs, only_validate: bool) -> tuple[list[Any], list[Any]]:
-    """Every length of history: the choice of a setting, then the test."""
-    tried, rows = [], []
-    for days in DAYS:
-        trained = days * DAY >= demand_lookback(days) + DAY  # else there is not one window
-        for config in CONFIGS if trained else ():
-            made = [
-                runs.get(
-                    ("validation", "demand", days, row, config),
-                    partial(demand_run, days, row, config),
-                )
-                for row in cutoffs(validate=True)
-            ]
-            mae = float(np.mean([run["mae"] for run in made]))
-            size = {"data": "demand", "points": days * DAY, "series": 1}
-            tried.append(size | {"config": config, "mae": mae})
-        if not only_validate:
-            config = None
-            if trained:
-                config = min(tried[-len(CONFIGS) :], key=lambda row: row["mae"])["config"]
-            rows.append(demand_row(runs, days, config))
-    return tried, rows
-
-
-def demand_row(runs: Runs, days: int, config: str | None) -> dict[str, Any]:
-    """One length of history on the test part; without a setting, only the simple forecasts."""
-    test = cutoffs(validate=False)
-    simple = [
-        runs.get(("test", "demand", days, row, "simple"), partial(simple_for_demand, days, row))
-        for row in test
-    ]
-    naive = [run["naive"] for run in simple]
-    result: dict[str, Any] = {
-        "data": "demand",
-        "points": days * DAY,
-        "days": days,
-        "series": 1,
-        "naive_mae": naive,
-    }
-    for name, short in (("weekly", "weekly"), ("AutoETS", "ets")):
-        if name in simple[0]:
-            errors = [run[name] for run in simple]
-            result |= {f"{short}_mae": errors, f"{short}_skill": skill(errors, naive)}
-    if config is None:
-        return result | {"windows": 0}
-    made = [
-        runs.get(("test", "demand", days, row, config), partial(demand_run, days, row, config))
-        for row in test
-    ]
-    mae = [run["mae"] for run in made]
-    result |= {"lookback": demand_lookback(days), "config": config}
-    result |= {"windows": made[0]["windows"], "mae": mae, "skill": skill(mae, naive)}
-    return result | {"fit_s": [run["fit_s"] for run in made]}
-
-
 # --- all of it ----------------------------------------------------------------------------------
-
-PARTS = {"retail": retail_part, "demand": demand_part}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one small size of each, no record")
+    parser.add_argument("--quick", action="store_true", help="the smallest size, no record")
     parser.add_argument("--validate", action="store_true", help="the choice of settings only")
-    parser.add_argument("--data", choices=PARTS, help="one part: not written")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="where trainings are kept")
     wanted = parser.parse_args()
     if wanted.quick:
-        quick()
+        print(retail_run(24, 1, 0, "small", validate=True)["mase"])
         return 0
-    runs = Runs(wanted.keep)
-    tried: list[dict[str, Any]] = []
-    rows: list[dict[str, Any]] = []
-    for part in [wanted.data] if wanted.data else PARTS:
-        more_tried, more_rows = PARTS[part](runs, wanted.validate)
-        tried, rows = tried + more_tried, rows + more_rows
+    tried, rows = retail_part(Runs(wanted.keep), wanted.validate)
     if wanted.validate:
         print(pd.DataFrame(tried).to_string())
-    elif not wanted.data:
-        found = {"configs": CONFIGS, "batch_size": BATCH, "draws": DRAWS, "cutoffs": CUTOFFS}
+    else:
+        found = {"configs": CONFIGS, "batch_size": BATCH, "draws": DRAWS}
         write("learning_curve", __file__, found | {"validation": tried, "rows": rows})
     return 0
-
-
-def quick() -> dict[str, Any]:
-    """The smallest size of each part: does it run?"""
-    found = {
-        "retail": retail_run(24, 1, 0, "small", validate=True),
-        "demand": demand_run(2, cutoffs(validate=True)[0], "small"),
-        "simple": simple_for_demand(2, cutoffs(validate=True)[0]),
-    }
-    print(found)
-    return found
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import tsforecast as tsf
-from benchmarks import architectures, learning_curve
+from benchmarks import architectures, learning_curve, learning_curve_demand
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def test_updates_are_about_the_same_for_all_sizes():
 
 @pytest.mark.parametrize("validate", [False, True])
 def test_cutoffs_are_midnights_on_every_day_of_the_week(validate):
-    times = learning_curve.demand().index[learning_curve.cutoffs(validate)]
+    times = learning_curve_demand.demand().index[learning_curve_demand.cutoffs(validate)]
     assert set(times.hour) == set(times.minute) == {0}
     assert set(times.year) == {2013 if validate else 2014}
     if not validate:
@@ -174,17 +174,17 @@ def test_cutoffs_are_midnights_on_every_day_of_the_week(validate):
 
 
 def test_simple_forecasts_of_demand_know_the_rows_before_the_cutoff_only(monkeypatch):
-    row = learning_curve.cutoffs(False)[0]
-    table = learning_curve.demand().copy()
-    before = learning_curve.simple_for_demand(8, row)
+    row = learning_curve_demand.cutoffs(False)[0]
+    table = learning_curve_demand.demand().copy()
+    before = learning_curve_demand.simple_for_demand(8, row)
     y = table["demand"].to_numpy()
     coming = y[row : row + 48]
     assert before["naive"] == pytest.approx(np.abs(y[row - 48 : row] - coming).mean())
     assert before["weekly"] == pytest.approx(np.abs(y[row - 336 : row - 288] - coming).mean())
     table.iloc[: row - 8 * 48] += 500  # older than the history that counts
     table.iloc[row + 48 :] += 500  # what nobody asks for
-    monkeypatch.setattr(learning_curve, "demand", lambda: table)
-    assert learning_curve.simple_for_demand(8, row) == before
+    monkeypatch.setattr(learning_curve_demand, "demand", lambda: table)
+    assert learning_curve_demand.simple_for_demand(8, row) == before
 
 
 def test_errors_are_counted_in_the_same_unit_whatever_was_learnt_from():
