@@ -12,6 +12,7 @@ from tsforecast.layers import (
     AddCorrection,
     LastValue,
     LinearForecast,
+    PatchSteps,
     ScaledLoss,
     Scaling,
     SeasonalValue,
@@ -200,7 +201,8 @@ LAYERS = [
     LastValue(3, 2, name="b"),
     SeasonalValue(4, 3, 2, lead=5, name="c"),
     TrainingMean(3, 2, name="d"),
-    LinearForecast(3, 2, name="e"),
+    LinearForecast(3, 2, ridge=0.5, name="e"),
+    PatchSteps(3, 4, "relu", name="h"),
     AddCorrection(name="f"),
     ScaledLoss("mae", [1.0, 2.0]),
 ]

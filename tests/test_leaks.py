@@ -62,6 +62,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "cnn, attention": {"encoder": "cnn", "subsequences": 3, "decoder": "attention"},
     "convlstm": {"encoder": "convlstm", "subsequences": 3},
     "patched": {"encoder": "patched", "patch": 3, "depth": 2, "dropout": 0.3},
+    "patchwise": {"decoder": "patchwise", "skip": "linear", "ridge": 1.0},
 }
 
 

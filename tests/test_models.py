@@ -200,6 +200,7 @@ def decoder_count(name, state, u, horizon, targets, future):
         + lstm(u, state + future + targets)
         + dense(u, targets),
         "attention": dense(state, u) + lstm(u, u + future) + dense(2 * u, targets),
+        "patchwise": 2 * dense(state, u) + horizon * u + lstm(u, u + future) + dense(u, targets),
     }[name]
 
 
@@ -230,6 +231,63 @@ def test_a_patched_encoder_reads_a_patch_per_step_and_adds_to_it():
     last = keras.Model(x, models.patched(x, 4, patch=3, depth=2))
     last.set_weights(model.get_weights())
     np.testing.assert_allclose(ops.convert_to_numpy(last(window)), by_hand[:, -1], atol=1e-6)
+
+
+def test_a_patchwise_decoder_starts_every_patch_from_the_same_state():
+    state, future = keras.Input((5,)), keras.Input((6, 2))
+    forecast = models.patchwise(state, 6, 3, units=4, future=future, patch=3)
+    model = keras.Model([state, future], forecast)
+    assert model.output_shape == (None, 6, 3)
+    cell = lstm(4, 4 + 3 * 2)  # reads the place and three rows of two future covariates
+    assert model.count_params() == 2 * dense(5, 4) + 2 * 4 + cell + dense(4, 3 * 3)
+    start, memory, steps, write = [layer for layer in model.layers if layer.weights]
+    if start.activation is not keras.activations.tanh:
+        start, memory = memory, start
+    rng = np.random.default_rng(0)
+    given, ahead = rng.normal(size=(2, 5)), rng.normal(size=(2, 6, 2))
+    by_hand = []
+    for window in range(2):
+        first = [layer(given[window : window + 1]) for layer in (start, memory)]
+        for patch in range(2):  # a plain loop: each patch by itself, no patch reads another
+            place = as_numpy(steps.places)[patch]
+            read = np.concatenate([place, ahead[window, 3 * patch : 3 * patch + 3].ravel()])
+            hidden, _ = steps.lstm(read[None].astype("float32"), first)
+            by_hand.append(as_numpy(write(hidden)).reshape(3, 3))
+    by_hand = np.reshape(by_hand, (2, 6, 3))
+    np.testing.assert_allclose(as_numpy(model([given, ahead])), by_hand, atol=1e-6)
+
+
+def test_an_option_goes_to_every_part_that_knows_it():
+    framing = Framing(6, horizon=4)
+    both = build_model(framing, encoder="patched", decoder="patchwise", units=4, patch=2)
+    assert [layer.patches for layer in both.layers if hasattr(layer, "patches")] == [2]
+    assert (None, 3, 4) in [layer.output.shape for layer in both.layers if layer.name != "X"]
+    one = build_model(framing, encoder="cnn", decoder="patchwise", subsequences=3, patch=4)
+    assert [layer.patches for layer in one.layers if hasattr(layer, "patches")] == [1]
+    with pytest.raises(ValueError, match=r"horizon of 4 steps .* patches of 3 steps"):
+        build_model(framing, encoder="patched", decoder="patchwise", patch=3)
+
+
+def test_patchwise_drops_what_its_own_lstm_says():
+    framing = Framing(6, horizon=4)
+    model = build_model(framing, decoder="patchwise", patch=2, units=4, dropout=0.5)
+    drop = model.get_layer("dropout")
+    assert drop.output.shape == (None, 2, 4)  # (batch, patches, units)
+    x = np.ones((1, 6, 1))
+    adapt(model, framing.windows(TABLE["a"]))
+    assert (as_numpy(model(x)) == as_numpy(model(x))).all()
+    assert (as_numpy(model(x, training=True)) != as_numpy(model(x))).any()
+
+
+def test_a_ridge_makes_the_linear_rule_small():
+    windows = Framing(4, horizon=2).windows(TABLE["a"])
+    size = {}
+    for ridge in (1e-8, 1.0, 100.0):
+        model = build_model(windows.framing, skip="linear", ridge=ridge)
+        adapt(model, windows)
+        size[ridge] = float(np.abs(as_numpy(model.get_layer("linear").kernel)).sum())
+        assert model.get_layer("linear").get_config()["ridge"] == ridge
+    assert size[1e-8] > size[1.0] > 5 * size[100.0] > 0
 
 
 def test_dropout_is_for_training_only_and_repeats_with_the_seed():
@@ -532,6 +590,9 @@ def test_every_division_of_a_window(encoder, lookback):
         ({"encoder": "patched", "patch": 4}, ["patches of 4 steps", "[1, 2, 3, 6]"]),
         ({"encoder": "patched", "patch": 2.0}, ["patches of 2.0 steps"]),
         ({"encoder": "patched", "depth": 0}, ["depth"]),
+        ({"ridge": 1.0}, ["ridge=1.0", "skip='none'"]),
+        ({"skip": "linear", "ridge": -1}, ["ridge=-1"]),
+        ({"patch": 2}, ["'vanilla' has no option 'patch'", "decoder 'vector': none"]),
         ({"dropout": 1}, ["dropout", "not including, 1"]),
         ({"encoder": "cnn", "subsequences": 0}, ["0 subsequences", "[1, 2, 3, 6]"]),
         ({"encoder": "cnn", "subsequences": 2.0}, ["2.0 subsequences", "[1, 2, 3, 6]"]),

@@ -45,7 +45,10 @@ FRAMING = (
     *("lookback", "horizon", "lead", "targets", "past_covariates", "future_covariates"),
     *("static_covariates", "use_target_history", "stride", "missing", "min_history"),
 )
-MODEL = ("encoder", "decoder", "units", "activation", "scaling", "skip", "season", "dropout")
+MODEL = (
+    *("encoder", "decoder", "units", "activation", "scaling", "skip", "season", "dropout"),
+    "ridge",
+)
 STRATEGIES = ("joint", "direct", "recursive")
 TRAINING = ("epochs", "batch_size", "learning_rate", "loss", "patience", "seed")
 
@@ -111,7 +114,7 @@ class Forecaster:
     calendar : bool
         Add hour, weekday and season of the year as future covariates, as far as the times of the
         table can teach them: see `tsforecast.calendar`.
-    encoder, decoder, units, activation, scaling, skip, season, dropout
+    encoder, decoder, units, activation, scaling, skip, season, dropout, ridge
         The model, as in `tsforecast.build_model`.
     strategy : {"joint", "direct", "recursive"}
         How a forecast of several steps comes about. "joint": one model writes all steps, in the
@@ -125,7 +128,7 @@ class Forecaster:
     epochs, batch_size, learning_rate, loss, patience, seed
         The training, as in `tsforecast.fit`.
     **options
-        Further options of the encoder, such as ``subsequences=7`` for "cnn".
+        Further options of the encoder and the decoder, such as ``subsequences=7`` for "cnn".
 
     Attributes
     ----------
@@ -176,6 +179,7 @@ class Forecaster:
         skip: str = "none",
         season: int | None = None,
         dropout: float = 0.0,
+        ridge: float = 1e-8,
         strategy: str = "joint",
         level: Any = None,
         intervals: str = "conformal",

@@ -369,8 +369,16 @@ class LinearForecast(Adapted):
 
     Reads the flattened scaled inputs (batch, features), and what is to be corrected
     (batch, horizon, targets); returns their sum (batch, horizon, targets). With a third input,
-    each window's own unit (batch, 1, targets), the rule counts in that unit. A small ridge keeps
-    the rule unique when columns say the same thing twice.
+    each window's own unit (batch, 1, targets), the rule counts in that unit.
+
+    Parameters
+    ----------
+    horizon, targets : int
+        Shape of the forecast.
+    ridge : float
+        How much large weights cost: the squares of a rule's weights, times `ridge`, are added to
+        its mean squared error. A tiny ridge keeps the rule unique when columns say the same thing
+        twice; with 1 or more the weights become small and smooth.
 
     References
     ----------
@@ -378,11 +386,9 @@ class LinearForecast(Adapted):
     the window is a hard baseline to beat.
     """
 
-    ridge = 1e-8
-
-    def __init__(self, horizon: int, targets: int, **kwargs: Any) -> None:
+    def __init__(self, horizon: int, targets: int, ridge: float = 1e-8, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.horizon, self.targets = horizon, targets
+        self.horizon, self.targets, self.ridge = horizon, targets, ridge
 
     def build(self, shape: Any) -> None:
         super().build(shape)
@@ -398,6 +404,7 @@ class LinearForecast(Adapted):
             rest = (rest / _numpy(units[0]) if units else rest).reshape(len(y), -1)
             gram, cross, count = gram + x.T @ x, cross + x.T @ rest, count + len(y)
         ridge = self.ridge * count * np.eye(len(gram))
+        ridge[-1, -1] = 0  # the constant costs nothing
         rule = np.linalg.solve(gram + ridge, cross)  # (features + 1, horizon * targets)
         self.kernel.assign(rule[:-1])
         self.bias.assign(rule[-1])
@@ -409,7 +416,8 @@ class LinearForecast(Adapted):
         return base + (rule * units[0] if units else rule)
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"horizon": self.horizon, "targets": self.targets}
+        config = {"horizon": self.horizon, "targets": self.targets, "ridge": self.ridge}
+        return super().get_config() | config
 
 
 @keras.saving.register_keras_serializable("tsforecast")
@@ -559,6 +567,61 @@ class FeedbackCell(layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         config = {"units": self.units, "targets": self.targets, "activation": self.activation}
+        return super().get_config() | config
+
+
+@keras.saving.register_keras_serializable("tsforecast")
+class PatchSteps(layers.Layer):
+    """One LSTM step for every patch of a forecast, all from the same state, side by side.
+
+    What tells the patches apart is what each of them reads: its place, numbers that are learned,
+    and the future covariates within it.
+
+    Parameters
+    ----------
+    patches : int
+        Patches of the forecast.
+    units : int
+        Width of the LSTM's state, and of what a place is told by.
+    activation : str
+        Activation of the LSTM.
+
+    Notes
+    -----
+    Reads [hidden, memory], both (batch, units), and with future covariates a third input,
+    (batch, patches, features); returns (batch, patches, units).
+
+    Examples
+    --------
+    >>> layer = PatchSteps(patches=4, units=50)
+    >>> tuple(layer([np.zeros((2, 50)), np.zeros((2, 50))]).shape)
+    (2, 4, 50)
+    """
+
+    def __init__(self, patches: int, units: int, activation: str = "tanh", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.patches, self.units, self.activation = patches, units, activation
+        self.lstm = layers.LSTMCell(units, activation=activation)
+
+    def build(self, shape: Any) -> None:
+        self.places = self.add_weight(
+            shape=(self.patches, self.units), initializer="random_normal", name="places"
+        )
+        future = shape[2][-1] if len(shape) > 2 else 0
+        self.lstm.build((None, self.units + future))
+
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        hidden, memory, *future = inputs
+        batch = ops.shape(hidden)[0]
+        x = ops.broadcast_to(self.places, (batch, self.patches, self.units))
+        x = ops.concatenate([x, *future], axis=-1)  # (batch, patches, units + features)
+        x = ops.reshape(x, (-1, x.shape[-1]))  # (batch * patches, units + features)
+        state = [ops.repeat(one, self.patches, axis=0) for one in (hidden, memory)]
+        x, _ = self.lstm(x, state, training=training)  # (batch * patches, units)
+        return ops.reshape(x, (-1, self.patches, self.units))
+
+    def get_config(self) -> dict[str, Any]:
+        config = {"patches": self.patches, "units": self.units, "activation": self.activation}
         return super().get_config() | config
 
 

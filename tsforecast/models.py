@@ -1,4 +1,4 @@
-"""Windows become predictions: six encoders, four decoders, and `build_model` to join them.
+"""Windows become predictions: six encoders, five decoders, and `build_model` to join them.
 
 An encoder reads the history and returns a state. A decoder turns the state into the forecast.
 Every encoder works with every decoder. Encoders are taught in the univariate chapter
@@ -26,6 +26,7 @@ from tsforecast.layers import (
     LastValue,
     LinearForecast,
     OwnUnits,
+    PatchSteps,
     Quantiles,
     Scaling,
     SeasonalValue,
@@ -295,14 +296,14 @@ def patched(
     return x if return_sequences else x[:, -1]  # (batch, units)
 
 
-def _patches(lookback: int, patch: int) -> int:
-    lengths = [n for n in range(1, lookback + 1) if lookback % n == 0]
+def _patches(steps: int, patch: int, role: str = "lookback") -> int:
+    lengths = [n for n in range(1, steps + 1) if steps % n == 0]
     if patch not in lengths or not isinstance(patch, int):
         raise ValueError(
-            f"A window of {lookback} steps cannot be cut into patches of {patch} steps. Choose a "
-            f"patch from {lengths}, or a lookback that is a multiple of {patch}."
+            f"A {role} of {steps} steps cannot be cut into patches of {patch} steps. Choose a "
+            f"patch from {lengths}, or a {role} that is a multiple of {patch}."
         )
-    return lookback // patch
+    return steps // patch
 
 
 def _steps_per_subsequence(lookback: int, subsequences: int) -> int:
@@ -462,6 +463,70 @@ def attention(
     return layers.Dense(targets)(x)  # (batch, horizon, targets)
 
 
+def patchwise(
+    state: Tensor,
+    horizon: int,
+    targets: int,
+    units: int = 50,
+    activation: str = "tanh",
+    future: Tensor | None = None,
+    initializer: str = "glorot_uniform",
+    patch: int = 1,
+    dropout: float = 0.0,
+) -> Tensor:
+    """One LSTM step per patch of the forecast, a day say, and all patches at the same time.
+
+    state : (batch, units)  ->  (batch, horizon, targets)
+
+    Every patch starts from the encoder's state and reads which patch it is, not the patch before
+    it: an error at the beginning is not handed on. One Dense layer writes all patches, so the hours
+    of the first day and of the last are learned together.
+
+    Parameters
+    ----------
+    state, horizon, targets, future
+        As in `vector`.
+    units : int
+        Width of the decoder's LSTM.
+    activation : str
+        Activation of the decoder's LSTM.
+    initializer : str
+        How the weights of the last layer start: with "zeros" the first correction is none.
+    patch : int
+        Steps of the forecast per patch. With the encoder "patched" it is the same number.
+    dropout : float
+        Share of what the LSTM says that the last layer does not get in training.
+
+    Raises
+    ------
+    ValueError
+        If the horizon cannot be cut into patches of `patch` steps.
+
+    References
+    ----------
+    Lin et al., "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series Forecasting",
+    2023.
+
+    Examples
+    --------
+    >>> patchwise(keras.Input((50,)), horizon=48, targets=3, patch=24).shape
+    (None, 48, 3)
+    """
+    patches = _patches(horizon, patch, "horizon")
+    hidden = layers.Dense(units, activation="tanh")(state)  # (batch, units)
+    memory = layers.Dense(units)(state)  # (batch, units)
+    start = [hidden, memory]
+    if future is not None:
+        cut = layers.Reshape((patches, patch * future.shape[2]))
+        start.append(cut(future))  # (batch, patches, patch * future)
+    x = PatchSteps(patches, units, activation)(start)  # (batch, patches, units)
+    if dropout:
+        x = layers.Dropout(dropout, name="dropout")(x)
+    write = layers.Dense(patch * targets, kernel_initializer=initializer)
+    x = write(x)  # the same Dense for every patch: (batch, patches, patch * targets)
+    return layers.Reshape((horizon, targets))(x)  # (batch, horizon, targets)
+
+
 ENCODERS: dict[str, Callable[..., Any]] = {
     "vanilla": vanilla,
     "stacked": stacked,
@@ -475,8 +540,14 @@ DECODERS: dict[str, Callable[..., Any]] = {
     "encoder_decoder": encoder_decoder,
     "autoregressive": autoregressive,
     "attention": attention,
+    "patchwise": patchwise,
 }
-WHOLE = (cnn, convlstm, patched, attention)  # they read every time step and cannot skip a masked one
+WHOLE = (
+    cnn,
+    convlstm,
+    patched,
+    attention,
+)  # they read every time step and cannot skip a masked one
 SCALINGS = ("none", "standard", "window", "series")
 HEADS = ("number", "event", "class")
 SKIPS = ("none", "last", "season", "linear")
@@ -496,6 +567,7 @@ def build_model(
     skip: str = "none",
     season: int | None = None,
     dropout: float = 0.0,
+    ridge: float = 1e-8,
     quantiles: Sequence[float] = (),
     head: str = "number",
     classes: int | None = None,
@@ -510,7 +582,7 @@ def build_model(
         column; use ``windows.framing``, or name them, for more.
     encoder : {"vanilla", "stacked", "bidirectional", "cnn", "convlstm", "patched"} or function
         How the history is read.
-    decoder : {"vector", "encoder_decoder", "autoregressive", "attention"} or function
+    decoder : {"vector", "encoder_decoder", "autoregressive", "attention", "patchwise"} or function
         How the forecast is written.
     units : int
         Width of the LSTM layers (filters of a convlstm).
@@ -530,7 +602,11 @@ def build_model(
         Steps per season, for ``skip="season"``.
     dropout : float
         Share of the encoder's numbers that is left out at random, anew at every training step:
-        against learning the training windows by heart. Forecasts leave nothing out.
+        against learning the training windows by heart. Forecasts leave nothing out. With the decoder
+        "patchwise" it is the decoder's numbers.
+    ridge : float
+        How much the rule of ``skip="linear"`` pays for large weights. Give 0.1 to 10, the best on a
+        validation part, where the window is long and the training part short.
     quantiles : sequence of float
         Forecast these quantiles of each number instead of the number alone, for example
         ``(0.05, 0.5, 0.95)``: the median and the ends of a 90 % interval. In rising order, with
@@ -542,7 +618,8 @@ def build_model(
     classes : int, optional
         Number of classes, for ``head="class"``.
     **options
-        Further arguments of the encoder, such as ``subsequences=2`` for "cnn".
+        Further arguments of the encoder, such as ``subsequences=2`` for "cnn", and of the decoder:
+        ``patch=24`` is read by "patched" and "patchwise" alike.
 
     Returns
     -------
@@ -576,7 +653,12 @@ def build_model(
             f"dropout is the share of numbers that is left out, from 0 up to, and not including, 1; "
             f"got {dropout!r}."
         )
-    _check_model(framing, encode, options, scaling, skip, season)
+    if not ridge >= 0 or (ridge != 1e-8 and skip != "linear"):
+        raise ValueError(
+            f"ridge={ridge!r} is what large weights of skip='linear' cost, 0 or more, and this is "
+            f"skip={skip!r}. Leave one out or change the other."
+        )
+    _check_model(framing, encode, decode, options, scaling, skip, season)
     if framing.missing == "mask":
         _check_mask(encode, decode, skip)
     quantiles = _as_quantiles(quantiles)
@@ -607,11 +689,17 @@ def build_model(
         history = KnownSteps(name="known_steps")(history)
         history = layers.Masking(KnownSteps.absent, name="masking")(history)
     sequences = {"return_sequences": True} if decode is attention else {}
-    state = encode(history, units, activation=activation, **sequences, **options)
-    if dropout:
+    told = {name: options[name] for name in options if name in _options(encode)}
+    state = encode(history, units, activation=activation, **sequences, **told)
+    if dropout and decode is not patchwise:
         state = layers.Dropout(dropout, name="dropout")(state)
     numbers = classes or targets * max(len(quantiles), 1)  # that the decoder writes at every step
-    forecast = decode(state, horizon, numbers, units=units, activation=activation, future=future)
+    told = {name: options[name] for name in options if name in _options(decode)}
+    if decode is patchwise:
+        told["dropout"] = dropout  # on what the last LSTM says
+    forecast = decode(
+        state, horizon, numbers, units=units, activation=activation, future=future, **told
+    )
     if quantiles:  # (batch, horizon, targets, quantiles)
         forecast = Quantiles(quantiles, targets, name="quantiles")(forecast)
     if head != "number":
@@ -619,7 +707,7 @@ def build_model(
         chance = layers.Activation(activation, name=head)(forecast)  # the last axis adds up to 1
         return keras.Model(_one_or_all(inputs), chance)
 
-    simple = _simple_forecast(framing, raw, scaled, own, scaling, skip, season)
+    simple = _simple_forecast(framing, raw, scaled, own, scaling, skip, season, ridge)
     if simple is not None and scaling == "none":
         add = AddToQuantiles if quantiles else layers.Add
         forecast = add(name="forecast")([forecast, simple])
@@ -740,6 +828,7 @@ def _simple_forecast(
     scaling: str,
     skip: str,
     season: int | None,
+    ridge: float,
 ) -> Any:
     """What the network corrects, (batch, horizon, targets); None for no skip and no scaling."""
     horizon, targets = framing.horizon, framing.n_targets
@@ -756,7 +845,7 @@ def _simple_forecast(
     if skip == "linear":
         features = [layers.Flatten()(scaled[name]) for name in sorted(scaled)]
         features = layers.Concatenate()(features) if len(features) > 1 else features[0]
-        simple = LinearForecast(horizon, targets, name="linear")([features, simple, *own])
+        simple = LinearForecast(horizon, targets, ridge, name="linear")([features, simple, *own])
     return simple
 
 
@@ -844,9 +933,19 @@ def _choose(role: str, name: Any, known: dict[str, Callable[..., Any]]) -> Calla
     return known[name]
 
 
+def _options(part: Callable[..., Any]) -> list[str]:
+    """What an encoder or a decoder can be told beside what all of them read."""
+    common = [
+        *("x", "state", "steps", "horizon", "targets", "future"),
+        *("units", "return_sequences", "activation", "dropout", "initializer"),
+    ]
+    return [name for name in inspect.signature(part).parameters if name not in common]
+
+
 def _check_model(
     framing: Framing,
     encode: Callable[..., Any],
+    decode: Callable[..., Any],
     options: dict[str, Any],
     scaling: str,
     skip: str,
@@ -855,15 +954,14 @@ def _check_model(
     for word, value, known in (("scaling", scaling, SCALINGS), ("skip", skip, SKIPS)):
         if value not in known:
             raise ValueError(f"There is no {word} {value!r}. Choose from {', '.join(known)}.")
-    parameters = inspect.signature(encode).parameters
-    own = [p for p in parameters if p not in ("x", "units", "return_sequences", "activation")]
     for option in options:
-        if option not in own:
-            can = ", ".join(own) if own else "none"
+        if option not in [*_options(encode), *_options(decode)]:
+            can = [", ".join(_options(part)) or "none" for part in (encode, decode)]
             raise ValueError(
-                f"The encoder {encode.__name__!r} has no option {option!r}. Its options: {can}. "
+                f"The encoder {encode.__name__!r} has no option {option!r}. Its options: {can[0]}. "
+                f"Options of the decoder {decode.__name__!r}: {can[1]}. "
                 f"Options of build_model itself: encoder, decoder, units, activation, scaling, "
-                f"skip, season, dropout, quantiles, head, classes."
+                f"skip, season, dropout, ridge, quantiles, head, classes."
             )
     relative = scaling in ("window", "series")
     if not framing.use_target_history and (relative or skip in ("last", "season")):
