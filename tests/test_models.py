@@ -279,6 +279,16 @@ def test_patchwise_drops_what_its_own_lstm_says():
     assert (as_numpy(model(x, training=True)) != as_numpy(model(x))).any()
 
 
+def test_a_decoder_can_start_from_no_correction():
+    windows = Framing(4, horizon=2).windows(TABLE["a"])
+    options = {"skip": "linear", "decoder": "patchwise", "patch": 2, "encoder": "patched"}
+    for start, same in (("zeros", True), ("glorot_uniform", False)):
+        model = build_model(windows.framing, **options, initializer=start)
+        adapt(model, windows)
+        rule = keras.Model(model.input, model.get_layer("linear").output)
+        assert np.allclose(as_numpy(model(windows.X)), as_numpy(rule(windows.X))) == same
+
+
 def test_a_ridge_makes_the_linear_rule_small():
     windows = Framing(4, horizon=2).windows(TABLE["a"])
     size = {}

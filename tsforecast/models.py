@@ -937,7 +937,7 @@ def _options(part: Callable[..., Any]) -> list[str]:
     """What an encoder or a decoder can be told beside what all of them read."""
     common = [
         *("x", "state", "steps", "horizon", "targets", "future"),
-        *("units", "return_sequences", "activation", "dropout", "initializer"),
+        *("units", "return_sequences", "activation", "dropout"),
     ]
     return [name for name in inspect.signature(part).parameters if name not in common]
 
