@@ -235,3 +235,11 @@ def test_a_row_compares_the_same_series(monkeypatch):
     assert row["ets_mase"] == pytest.approx(expected)
     assert row["better_than_ets"] == pytest.approx(0.1)
     assert np.array(row["mase"]) - row["ets_mase"] == pytest.approx(0.4)
+
+
+def test_sizes_choose_among_settings_that_suit_their_windows():
+    assert learning_curve.configs_for(24, 1) == ["small", "large"]
+    assert learning_curve.configs_for(429, 148) == ["large", "long"]
+    for months in learning_curve.MONTHS:
+        for series in learning_curve.DRAWS:
+            assert set(learning_curve.configs_for(months, series)) < set(learning_curve.CONFIGS)
