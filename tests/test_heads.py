@@ -39,7 +39,7 @@ FRAMING = Framing(
     4, horizon=2, targets=["a", "b"], future_covariates="c", static_covariates="s"
 )  # every kind of input
 RECIPES = [
-    (decoder, scaling, models.SKIPS[(number + shift) % 4])
+    (decoder, scaling, models.SKIPS[(number + shift) % 5])
     for number, decoder in enumerate(models.DECODERS)
     for shift, scaling in enumerate(models.SCALINGS)
 ]  # every skip with every scaling, and three with every decoder
@@ -53,7 +53,7 @@ def test_quantiles_with_every_decoder_scaling_and_skip(decoder, scaling, skip, t
     keras.utils.set_random_seed(0)
     windows = FRAMING.windows(table())
     options = {"decoder": decoder, "scaling": scaling, "skip": skip, "units": 3}
-    season = 3 if skip == "season" else None
+    season = 3 if skip in models.SEASONAL else None
     model = build_model(windows.framing, **options, season=season, quantiles=LEVELS)
     adapt(model, windows)
     inputs, _ = windows.arrays()
@@ -150,7 +150,7 @@ def test_with_one_quantile_the_median_is_fitted_as_by_half_the_absolute_error():
 )
 def test_with_horizon_goes_on_with_quantiles(decoder, skip):
     windows = Framing(4, horizon=2, targets=["a", "b"]).windows(table())
-    season = 3 if skip == "season" else None
+    season = 3 if skip in models.SEASONAL else None
     options = {"decoder": decoder, "units": 4, "skip": skip, "season": season}
     model = build_model(windows.framing, quantiles=LEVELS, **options)
     adapt(model, windows)

@@ -18,7 +18,7 @@ from tsforecast.layers import (
     SeasonalValue,
     TrainingMean,
 )
-from tsforecast.models import SCALINGS, SKIPS
+from tsforecast.models import SCALINGS, SEASONAL, SKIPS
 from tsforecast.training import adapt
 
 
@@ -269,7 +269,7 @@ def test_rows_after_the_training_part_are_not_in_the_scaling(scaling, skip):
             table.iloc[40:, :3] = 1e6
         train, _ = Framing(4, **FRAMING).windows(table).split(40)
         keras.utils.set_random_seed(0)
-        season = 4 if skip == "season" else None
+        season = 4 if skip in SEASONAL else None
         model = build_model(train.framing, units=2, scaling=scaling, skip=skip, season=season)
         adapt(model, train)
         weights.append(model.get_weights())

@@ -54,6 +54,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "standard": {"scaling": "standard"},
     "window": {"scaling": "window"},
     "series": {"scaling": "series"},
+    "log, combination": {"scaling": "log", "skip": "combination", "season": (3, 6)},
     "linear skip": {"skip": "linear"},
     "seasonal skip, standard": {"skip": "season", "season": 12, "scaling": "standard"},
     "calendar": {"calendar": True, "decoder": "encoder_decoder"},

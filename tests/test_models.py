@@ -52,9 +52,10 @@ COMBINATIONS = list(itertools.product(models.ENCODERS, models.DECODERS, FRAMINGS
 def recipes(framing):
     """Scalings and skips that a framing can have."""
     for scaling, skip in itertools.product(models.SCALINGS, models.SKIPS):
-        past = scaling in ("window", "series") or skip in ("last", "season")
+        past = scaling in models.RELATIVE or skip in ("last", *models.SEASONAL)
         if framing.use_target_history or not past:
-            yield {"scaling": scaling, "skip": skip, "season": 3 if skip == "season" else None}
+            season = 3 if skip in models.SEASONAL else None
+            yield {"scaling": scaling, "skip": skip, "season": season}
 
 
 def numbers(weights):

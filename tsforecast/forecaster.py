@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import html
+from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import Any
@@ -177,7 +178,7 @@ class Forecaster:
         activation: str = "tanh",
         scaling: str | None = None,
         skip: str = "none",
-        season: int | None = None,
+        season: int | Sequence[int] | None = None,
         dropout: float = 0.0,
         ridge: float = 1e-8,
         strategy: str = "joint",
@@ -373,7 +374,7 @@ class Forecaster:
 
     def _unit(self, X: np.ndarray) -> Any:
         """What errors are counted in: 1, or how far each window of a panel strays from its mean."""
-        if self.settings["scaling"] != "series":
+        if self.settings["scaling"] not in ("series", "log"):
             return 1.0
         history = np.asarray(X[:, :, : self.framing.n_targets], dtype=np.float64)
         level = np.nanmean(np.abs(history), axis=1, keepdims=True)

@@ -76,6 +76,8 @@ class Scaling(Adapted):
         Names of the columns, to notice when they come in another order.
     missing : bool
         Whether values may be missing (NaN). They stay so; only known ones are measured.
+    level : int
+        Relative to the mean of so many last values, a season for example, instead of one.
 
     Notes
     -----
@@ -96,10 +98,12 @@ class Scaling(Adapted):
         relative: int = 0,
         columns: list[str] | None = None,
         missing: bool = False,
+        level: int = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.relative, self.columns, self.missing = relative, columns, missing
+        self.level = level
 
     def build(self, shape: Any) -> None:
         super().build(shape)
@@ -135,7 +139,11 @@ class Scaling(Adapted):
         if self.relative == 0:
             return x
         mask = ops.convert_to_tensor(1.0 - self._is_level(x.shape[-1]), x.dtype)
-        last = last_known(x) if self.missing else x[:, -1:, :]
+        last = x[:, -1:, :]
+        if self.missing:
+            last = last_known(x)
+        elif self.level > 1:
+            last = ops.mean(x[:, -self.level :], axis=1, keepdims=True)
         return x - last * mask
 
     def call(self, x: Any) -> Any:
@@ -146,6 +154,7 @@ class Scaling(Adapted):
             "relative": self.relative,
             "columns": self.columns,
             "missing": self.missing,
+            "level": self.level,
         }
 
 
@@ -220,6 +229,111 @@ def _level_and_spread(history: Tensor) -> tuple[Tensor, Tensor]:
     level = ops.sum(ops.abs(values), axis=1, keepdims=True) / count
     strayed = ops.where(known, values - mean, 0.0)
     return level, ops.sum(strayed**2, axis=1, keepdims=True) / count
+
+
+@keras.saving.register_keras_serializable("tsforecast")
+class Logarithms(Adapted):
+    """Take the targets' history in logarithms: the same percent is the same step at every size.
+
+    Parameters
+    ----------
+    targets : int
+        The first so many columns are the targets' history; the others stay as they are.
+
+    Notes
+    -----
+    Reads and returns X (batch, lookback, inputs). Values below a hundredth of the smallest in
+    training count as that, so that a forecast never starts from the logarithm of nothing.
+
+    Raises
+    ------
+    ValueError
+        In `adapt`, if a value of the training windows is zero or less.
+
+    Examples
+    --------
+    >>> logarithms = Logarithms(targets=1)
+    >>> window = np.array([[[1.0], [10.0], [100.0]]])
+    >>> logarithms.build(window.shape)
+    >>> logarithms.adapt([(window, window[:, -1:])])
+    >>> ops.convert_to_numpy(logarithms(window)).ravel().round(2).tolist()
+    [0.0, 2.3, 4.61]
+    """
+
+    def __init__(self, targets: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.targets = targets
+
+    def build(self, shape: Any) -> None:
+        super().build(shape)
+        self.least = self.add_number((self.targets,), "ones", "least")
+
+    def measure(self, batches: Batches) -> None:
+        least: Any = np.inf
+        for x, y in batches:
+            x = _numpy(x)[:, :, : self.targets]
+            least = np.minimum(least, np.minimum(x.min(axis=(0, 1)), y.min(axis=(0, 1))))
+        if (least <= 0).any():
+            raise ValueError(
+                f"scaling='log' counts in percents, and the training windows hold "
+                f"{least.min():g}. Use scaling='series', which needs no positive numbers."
+            )
+        self.least.assign(least / 100)
+
+    def call(self, x: Any) -> Any:
+        history = ops.log(
+            ops.maximum(x[:, :, : self.targets], self.least)
+        )  # (batch, lookback, targets)
+        return ops.concatenate([history, x[:, :, self.targets :]], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"targets": self.targets}
+
+
+@keras.saving.register_keras_serializable("tsforecast")
+class ErrorUnits(layers.Layer):
+    """What an error in a window is counted in: its own seasonal naive error, or its level.
+
+    The smaller one of two decides: how far values lie from those one season before, on average
+    over the window, and a tenth of the window's level. (One over the unit is the sum of one over
+    each.) So that neither a quiet series nor a large one takes the training for itself.
+
+    Parameters
+    ----------
+    season : int
+        Steps per season; 1 if there is none.
+    targets : int
+        The first so many columns are the targets' history.
+
+    Notes
+    -----
+    Reads X (batch, lookback, inputs); returns the unit (batch, 1, targets).
+
+    References
+    ----------
+    Hyndman and Koehler, "Another look at measures of forecast accuracy", 2006: errors relative
+    to the naive forecast's.
+
+    Examples
+    --------
+    >>> window = np.array([[[90.0], [110.0], [90.0], [110.0]]])
+    >>> ops.convert_to_numpy(ErrorUnits(season=1, targets=1)(window)).ravel().round(2).tolist()
+    [6.67]
+    """
+
+    def __init__(self, season: int, targets: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.season, self.targets = season, targets
+
+    def call(self, x: Any) -> Any:
+        history = x[:, :, : self.targets]  # (batch, lookback, targets)
+        level = ops.mean(ops.abs(history), axis=1, keepdims=True)  # (batch, 1, targets)
+        error = ops.abs(history[:, self.season :] - history[:, : -self.season])
+        error = ops.mean(error, axis=1, keepdims=True) + 1e-3 * level
+        return 1 / (1 / error + 10 / level)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"season": self.season, "targets": self.targets}
 
 
 @keras.saving.register_keras_serializable("tsforecast")
@@ -336,6 +450,88 @@ class SeasonalValue(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("tsforecast")
+class SimpleForecasts(layers.Layer):
+    """Several simple forecasts side by side, for a network to weigh.
+
+    The last value; and for each season: the same time one season back, two seasons back, and the
+    mean over all whole seasons in the window. The first and the last of these also *moved*: by
+    as much as the level (the mean of the shortest season) has changed since then.
+
+    Parameters
+    ----------
+    seasons : sequence of int
+        Steps per season, such as 24 and 168 hours.
+    horizon, targets, lead : int
+        As in `tsforecast.Framing`.
+
+    Notes
+    -----
+    Reads X (batch, lookback, inputs), whose first columns are the targets' history, with a
+    lookback of at least the longest season; returns (batch, forecasts, horizon, targets).
+
+    Examples
+    --------
+    >>> two_days = np.array([1.0, 3.0, 2.0, 4.0]).reshape(1, 4, 1)  # of two steps each
+    >>> forecasts = SimpleForecasts([2], horizon=2, targets=1)(two_days)
+    >>> for name, forecast in zip(["last", "1 back", "2 back", "mean", "moved", "mean moved"],
+    ...                           ops.convert_to_numpy(forecasts)[0, :, :, 0]):
+    ...     print(f"{name:10}", forecast)
+    last       [4. 4.]
+    1 back     [2. 4.]
+    2 back     [1. 3.]
+    mean       [1.5 3.5]
+    moved      [3. 5.]
+    mean moved [3. 5.]
+    """
+
+    def __init__(
+        self, seasons: Sequence[int], horizon: int, targets: int, lead: int = 1, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.seasons = [int(season) for season in seasons]
+        self.horizon, self.targets, self.lead = horizon, targets, lead
+
+    def call(self, x: Any) -> Any:
+        history = x[:, :, : self.targets]  # (batch, lookback, targets)
+        found = [ops.repeat(history[:, -1:], self.horizon, axis=1)]
+        for season in self.seasons:
+            back = self._seasons_back(history, season)  # (batch, seasons, horizon, targets)
+            found += [back[:, 0], *([back[:, 1]] if back.shape[1] > 1 else [])]
+            found += [ops.mean(back, axis=1)]
+            change = self._change_since(history, season)  # (batch, seasons, 1, targets)
+            if change is not None:
+                known = min(back.shape[1], change.shape[1])
+                moved = back[:, :known] + change[:, :known]
+                found += [moved[:, 0], ops.mean(moved, axis=1)]
+        return ops.stack(found, axis=1)  # (batch, forecasts, horizon, targets)
+
+    def _seasons_back(self, history: Any, season: int) -> Any:
+        """The same times one season back, two seasons back and so on."""
+        lookback = history.shape[1]
+        ahead = self.lead + np.arange(self.horizon)  # steps after the last input row
+        rows = lookback - 1 + ahead - season * -(-ahead // season)
+        seasons = 1 + int(rows.min()) // season  # that the window holds
+        rows = rows - season * np.arange(seasons)[:, None]  # (seasons, horizon)
+        values = ops.take(history, rows.ravel().astype("int32"), axis=1)
+        return ops.reshape(values, (-1, seasons, self.horizon, self.targets))
+
+    def _change_since(self, history: Any, season: int) -> Any:
+        """How much the level has changed since one season ago, two seasons ago and so on."""
+        lookback, length = history.shape[1], min(self.seasons)
+        ends = range(lookback - season, length - 1, -season)
+        levels = [ops.mean(history[:, end - length : end], axis=1) for end in ends]
+        if not levels:
+            return None
+        now = ops.mean(history[:, -length:], axis=1)  # (batch, targets)
+        change = ops.expand_dims(now, 1) - ops.stack(levels, axis=1)
+        return ops.expand_dims(change, 2)  # (batch, seasons, 1, targets)
+
+    def get_config(self) -> dict[str, Any]:
+        config = {"seasons": self.seasons, "horizon": self.horizon, "targets": self.targets}
+        return super().get_config() | config | {"lead": self.lead}
+
+
+@keras.saving.register_keras_serializable("tsforecast")
 class TrainingMean(Adapted):
     """The mean of the training targets, at every step.
 
@@ -432,21 +628,35 @@ class AddCorrection(Adapted):
     measured in that unit.
     """
 
+    def __init__(self, log: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.log = log
+
     def build(self, shape: Any) -> None:
         super().build(shape)
         self.scale = self.add_number((shape[1][-1],), "ones", "scale")
+
+    @property
+    def own_unit(self) -> Any:
+        """Each window's own unit, (batch, 1, targets), if it has one."""
+        return self.input[2] if len(self.input) > 2 else None
 
     @property
     def measured(self) -> Any:
         """The simple forecast and the unit: the network has not learned yet, and it is slow."""
         return self.input[1:] if len(self.input) > 2 else self.input[1]
 
+    def simple_of(self, read: Any) -> Any:
+        """The forecast whose errors are the unit of a correction, (batch, horizon, targets)."""
+        return read
+
     def measure(self, batches: Batches) -> None:
         squares: Any = 0.0
         count, low, high = 0, np.inf, -np.inf
         for read, y in batches:
             simple, unit = read if isinstance(read, (list, tuple)) else (read, 1.0)
-            y, simple = y / _numpy(unit), _numpy(simple) / _numpy(unit)
+            simple, unit = _numpy(self.simple_of(simple)), _numpy(1.0 if self.log else unit)
+            y, simple = (np.log(y) if self.log else y) / unit, simple / unit
             rest = (y - simple).astype(np.float64)
             squares, count = squares + (rest**2).sum(axis=(0, 1)), count + rest[..., 0].size
             low, high = np.minimum(low, y.min(axis=(0, 1))), np.maximum(high, y.max(axis=(0, 1)))
@@ -456,10 +666,56 @@ class AddCorrection(Adapted):
 
     def call(self, inputs: Any) -> Any:
         correction, simple, *units = inputs
-        unit = units[0] * self.scale if units else self.scale
-        if len(correction.shape) == 3:
-            return simple + correction * unit
-        return ops.expand_dims(simple, -1) + correction * ops.expand_dims(unit, -1)
+        unit = units[0] * self.scale if units and not self.log else self.scale
+        if len(correction.shape) == 4:  # quantiles
+            simple, unit = ops.expand_dims(simple, -1), ops.expand_dims(unit, -1)
+        forecast = simple + correction * unit
+        return ops.exp(forecast) if self.log else forecast
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"log": self.log}
+
+
+@keras.saving.register_keras_serializable("tsforecast")
+class AddToCombination(AddCorrection):
+    """A weighted mean of simple forecasts, plus the network's correction.
+
+    Reads [correction, weights, simple forecasts], with a fourth input each window's own unit:
+    correction (batch, horizon, targets) or one axis more, of quantiles; weights
+    (batch, horizon, targets * forecasts), of which a softmax makes shares; simple forecasts
+    (batch, forecasts, horizon, targets). The correction counts in typical errors of their plain
+    mean.
+
+    References
+    ----------
+    Bates and Granger, "The Combination of Forecasts", 1969.
+    """
+
+    def build(self, shape: Any) -> None:
+        super().build((shape[0], shape[2]))
+
+    @property
+    def own_unit(self) -> Any:
+        """Each window's own unit, (batch, 1, targets), if it has one."""
+        return self.input[3] if len(self.input) > 3 else None
+
+    @property
+    def measured(self) -> Any:
+        """The simple forecasts, and the unit."""
+        return self.input[2:] if len(self.input) > 3 else self.input[2]
+
+    def simple_of(self, read: Any) -> Any:
+        """The plain mean of the simple forecasts, (batch, horizon, targets)."""
+        return ops.mean(read, axis=1)
+
+    def call(self, inputs: Any) -> Any:
+        correction, weights, simple, *units = inputs
+        _, count, horizon, targets = simple.shape
+        weights = ops.reshape(weights, (-1, horizon, targets, count))
+        shares = ops.softmax(weights, axis=-1)  # they add up to 1
+        simple = ops.transpose(simple, (0, 2, 3, 1))  # (batch, horizon, targets, forecasts)
+        combined = ops.sum(shares * simple, axis=-1)  # (batch, horizon, targets)
+        return super().call([correction, combined, *units])
 
 
 @keras.saving.register_keras_serializable("tsforecast")
@@ -544,15 +800,25 @@ class FeedbackCell(layers.Layer):
         Numbers forecast per step.
     activation : str
         Activation of the LSTM.
+    initializer : str
+        How the weights that make the forecast start.
     """
 
-    def __init__(self, units: int, targets: int, activation: str = "tanh", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        units: int,
+        targets: int,
+        activation: str = "tanh",
+        initializer: str = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.units, self.targets, self.activation = units, targets, activation
+        self.initializer = initializer
         self.state_size = [units, units, targets]
         self.output_size = targets
         self.lstm = layers.LSTMCell(units, activation=activation)
-        self.dense = layers.Dense(targets)
+        self.dense = layers.Dense(targets, kernel_initializer=initializer)
 
     def build(self, shape: Any) -> None:
         self.lstm.build((shape[0], shape[-1] + self.targets))
@@ -567,7 +833,7 @@ class FeedbackCell(layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         config = {"units": self.units, "targets": self.targets, "activation": self.activation}
-        return super().get_config() | config
+        return super().get_config() | config | {"initializer": self.initializer}
 
 
 @keras.saving.register_keras_serializable("tsforecast")

@@ -7,7 +7,6 @@ Every encoder works with every decoder. Encoders are taught in the univariate ch
 
 import difflib
 import inspect
-import math
 from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
@@ -20,16 +19,20 @@ from tsforecast.framing import Framing, Windows
 from tsforecast.layers import (
     Adapted,
     AddCorrection,
+    AddToCombination,
     AddToQuantiles,
+    ErrorUnits,
     FeedbackCell,
     KnownSteps,
     LastValue,
     LinearForecast,
+    Logarithms,
     OwnUnits,
     PatchSteps,
     Quantiles,
     Scaling,
     SeasonalValue,
+    SimpleForecasts,
     Tensor,
     TrainingMean,
 )
@@ -326,6 +329,7 @@ def vector(
     units: int = 50,
     activation: str = "tanh",
     future: Tensor | None = None,
+    initializer: str = "glorot_uniform",
 ) -> Tensor:
     """All numbers of the forecast at once, from one Dense layer.
 
@@ -341,6 +345,8 @@ def vector(
         Not used: this decoder has no LSTM.
     future : keras tensor, optional
         Future covariates, (batch, horizon, future).
+    initializer : str
+        How the weights of the last layer start: with "zeros" the first correction is none.
 
     Examples
     --------
@@ -349,7 +355,8 @@ def vector(
     """
     if future is not None:
         state = layers.Concatenate()([state, layers.Flatten()(future)])
-    x = layers.Dense(horizon * targets)(state)  # (batch, horizon * targets)
+    write = layers.Dense(horizon * targets, kernel_initializer=initializer)
+    x = write(state)  # (batch, horizon * targets)
     return layers.Reshape((horizon, targets))(x)  # (batch, horizon, targets)
 
 
@@ -360,6 +367,7 @@ def encoder_decoder(
     units: int = 50,
     activation: str = "tanh",
     future: Tensor | None = None,
+    initializer: str = "glorot_uniform",
 ) -> Tensor:
     """A second LSTM writes the forecast step by step; it reads the state again at every step.
 
@@ -367,7 +375,7 @@ def encoder_decoder(
 
     Parameters
     ----------
-    state, horizon, targets, future
+    state, horizon, targets, future, initializer
         As in `vector`.
     units : int
         Width of the decoder's LSTM.
@@ -389,7 +397,8 @@ def encoder_decoder(
         x = layers.Concatenate()([x, future])  # (batch, horizon, state + future)
     lstm = layers.LSTM(units, activation=activation, return_sequences=True)
     x = lstm(x)  # (batch, horizon, units)
-    return layers.Dense(targets)(x)  # the same Dense at every step: (batch, horizon, targets)
+    write = layers.Dense(targets, kernel_initializer=initializer)
+    return write(x)  # the same Dense at every step: (batch, horizon, targets)
 
 
 def autoregressive(
@@ -399,6 +408,7 @@ def autoregressive(
     units: int = 50,
     activation: str = "tanh",
     future: Tensor | None = None,
+    initializer: str = "glorot_uniform",
 ) -> Tensor:
     """An LSTM that starts from the state and reads its own last forecast at every step.
 
@@ -418,11 +428,13 @@ def autoregressive(
     """
     hidden = layers.Dense(units, activation="tanh")(state)  # (batch, units)
     memory = layers.Dense(units)(state)  # (batch, units)
-    first = layers.Dense(targets)(state)  # what it reads before its first forecast
+    first = layers.Dense(targets, kernel_initializer=initializer)(
+        state
+    )  # what it reads before its first forecast
     x = layers.RepeatVector(horizon)(state)  # (batch, horizon, state)
     if future is not None:
         x = layers.Concatenate()([x, future])  # (batch, horizon, state + future)
-    cell = FeedbackCell(units, targets, activation)
+    cell = FeedbackCell(units, targets, activation, initializer)
     rnn = layers.RNN(cell, return_sequences=True)
     return rnn(x, initial_state=[hidden, memory, first])  # (batch, horizon, targets)
 
@@ -434,6 +446,7 @@ def attention(
     units: int = 50,
     activation: str = "tanh",
     future: Tensor | None = None,
+    initializer: str = "glorot_uniform",
 ) -> Tensor:
     """An encoder-decoder that looks back: each step of the forecast asks every encoder step.
 
@@ -460,7 +473,8 @@ def attention(
     query = lstm(query)  # (batch, horizon, units)
     found = layers.Attention()([query, steps])  # (batch, horizon, units)
     x = layers.Concatenate()([query, found])  # (batch, horizon, 2 * units)
-    return layers.Dense(targets)(x)  # (batch, horizon, targets)
+    write = layers.Dense(targets, kernel_initializer=initializer)
+    return write(x)  # (batch, horizon, targets)
 
 
 def patchwise(
@@ -548,9 +562,11 @@ WHOLE = (
     patched,
     attention,
 )  # they read every time step and cannot skip a masked one
-SCALINGS = ("none", "standard", "window", "series")
+SCALINGS = ("none", "standard", "window", "series", "log")
+RELATIVE = ("window", "series", "log")  # to the target's own past
+SEASONAL = ("season", "combination")
 HEADS = ("number", "event", "class")
-SKIPS = ("none", "last", "season", "linear")
+SKIPS = ("none", "last", "season", "linear", "combination")
 
 
 # --- the whole model ------------------------------------------------------------------------------
@@ -565,7 +581,7 @@ def build_model(
     activation: str = "tanh",
     scaling: str | None = None,
     skip: str = "none",
-    season: int | None = None,
+    season: int | Sequence[int] | None = None,
     dropout: float = 0.0,
     ridge: float = 1e-8,
     quantiles: Sequence[float] = (),
@@ -588,18 +604,20 @@ def build_model(
         Width of the LSTM layers (filters of a convlstm).
     activation : str
         Activation of the LSTM layers: tanh, or relu as in the tutorial.
-    scaling : {"none", "standard", "window", "series"}, optional
+    scaling : {"none", "standard", "window", "series", "log"}, optional
         Inside the model: "none", raw numbers reach the LSTM (the tutorial's way); "standard",
         every column minus its mean, over its standard deviation; "window", the targets' history
         relative to its last value in the window, the other columns as in "standard"; "series",
         as "window" and counted in a unit of the window's own, for a panel whose series differ in
-        size. The default is "window" where the targets' history is an input, else "standard".
-    skip : {"none", "last", "season", "linear"}
+        size; "log", as "window" in logarithms, for positive series that change by percents, with
+        a loss that counts in the window's own errors. The default is "window" where the targets' history is an input, else "standard".
+    skip : {"none", "last", "season", "linear", "combination"}
         The simple forecast that the network corrects: none, the last value, the same time last
-        season, or a linear rule fitted by least squares. "none" with scaling "standard" corrects
+        season, a linear rule fitted by least squares, or a weighted mean of several
+        (`tsforecast.layers.SimpleForecasts`), whose weights the decoder writes too. "none" with scaling "standard" corrects
         the training mean, with "window" the last value.
-    season : int, optional
-        Steps per season, for ``skip="season"``.
+    season : int or sequence of int, optional
+        Steps per season, for ``skip="season"``; for "combination" one or several.
     dropout : float
         Share of the encoder's numbers that is left out at random, anew at every training step:
         against learning the training windows by heart. Forecasts leave nothing out. With the decoder
@@ -660,7 +678,7 @@ def build_model(
         )
     _check_model(framing, encode, decode, options, scaling, skip, season)
     if framing.missing == "mask":
-        _check_mask(encode, decode, skip)
+        _check_mask(encode, decode, scaling, skip)
     quantiles = _as_quantiles(quantiles)
     _check_head(framing, head, classes, quantiles, scaling, skip)
 
@@ -672,10 +690,15 @@ def build_model(
     if scaling == "series":
         scaled["X"], unit = OwnUnits(targets, masked, name="own_units")(raw)
         own = [unit]  # (batch, 1, targets)
+    if scaling == "log":
+        shortest = (_seasons(season) or [1])[0]
+        own = [ErrorUnits(shortest, targets, name="error_units")(raw)]
+        raw = scaled["X"] = Logarithms(targets, name="logarithms")(raw)
     if scaling != "none":
-        relative = targets if scaling in ("window", "series") else 0
+        relative = targets if scaling in RELATIVE else 0
         names = None if framing.targets is None else [str(name) for name in framing.inputs]
-        scaled["X"] = Scaling(relative, names, masked, name="scaling")(scaled["X"])
+        level = _seasons(season)[0] if skip == "combination" else 1
+        scaled["X"] = Scaling(relative, names, masked, level, name="scaling")(scaled["X"])
     if scaling != "none" and "future" in inputs:
         scaled["future"] = Scaling(name="scaling_future")(inputs["future"])
     if "static" in inputs:
@@ -694,12 +717,22 @@ def build_model(
     if dropout and decode is not patchwise:
         state = layers.Dropout(dropout, name="dropout")(state)
     numbers = classes or targets * max(len(quantiles), 1)  # that the decoder writes at every step
+    if skip == "combination":
+        seasonal = SimpleForecasts(
+            _seasons(season), horizon, targets, framing.lead, name="simple_forecasts"
+        )
+        several = seasonal(raw)  # (batch, forecasts, horizon, targets)
+        weights = targets * several.shape[1]  # one for each of them, at every step
+        start = {"initializer": "zeros"}  # with their plain mean
+    else:
+        weights, start = 0, {}
     told = {name: options[name] for name in options if name in _options(decode)}
     if decode is patchwise:
         told["dropout"] = dropout  # on what the last LSTM says
-    forecast = decode(
-        state, horizon, numbers, units=units, activation=activation, future=future, **told
-    )
+    told |= {"units": units, "activation": activation, "future": future} | start
+    forecast = decode(state, horizon, numbers + weights, **told)
+    if weights:
+        forecast, shares = forecast[:, :, :numbers], forecast[:, :, numbers:]
     if quantiles:  # (batch, horizon, targets, quantiles)
         forecast = Quantiles(quantiles, targets, name="quantiles")(forecast)
     if head != "number":
@@ -707,13 +740,26 @@ def build_model(
         chance = layers.Activation(activation, name=head)(forecast)  # the last axis adds up to 1
         return keras.Model(_one_or_all(inputs), chance)
 
+    if skip == "combination":
+        parts = [forecast, shares, several, *own]
+        forecast = AddToCombination(scaling == "log", name="forecast")(parts)
+        return keras.Model(_one_or_all(inputs), forecast)
     simple = _simple_forecast(framing, raw, scaled, own, scaling, skip, season, ridge)
     if simple is not None and scaling == "none":
         add = AddToQuantiles if quantiles else layers.Add
         forecast = add(name="forecast")([forecast, simple])
     elif simple is not None:
-        forecast = AddCorrection(name="forecast")([forecast, simple, *own])
+        forecast = AddCorrection(scaling == "log", name="forecast")([forecast, simple, *own])
     return keras.Model(_one_or_all(inputs), forecast)
+
+
+def _seasons(season: Any) -> list[int]:
+    """Steps per season, the shortest first."""
+    if season is None:
+        return []
+    for one in np.atleast_1d(season):
+        check_whole_number("season", one, 1)
+    return sorted(int(one) for one in np.atleast_1d(season))
 
 
 def _inputs(framing: Framing) -> dict[str, Any]:
@@ -827,16 +873,17 @@ def _simple_forecast(
     own: list[Any],
     scaling: str,
     skip: str,
-    season: int | None,
+    season: Any,
     ridge: float,
 ) -> Any:
     """What the network corrects, (batch, horizon, targets); None for no skip and no scaling."""
     horizon, targets = framing.horizon, framing.n_targets
     masked = framing.missing == "mask"
-    if skip == "season" and season is not None:
+    if skip == "season":
+        (season,) = _seasons(season)
         seasonal = SeasonalValue(season, horizon, targets, framing.lead, masked, name="simple")
         return seasonal(raw)
-    if skip == "last" or scaling in ("window", "series"):
+    if skip == "last" or scaling in RELATIVE:
         simple = LastValue(horizon, targets, masked, name="simple")(raw)
     elif skip == "linear" or scaling == "standard":
         simple = TrainingMean(horizon, targets, name="simple")(raw)
@@ -949,7 +996,7 @@ def _check_model(
     options: dict[str, Any],
     scaling: str,
     skip: str,
-    season: int | None,
+    season: Any,
 ) -> None:
     for word, value, known in (("scaling", scaling, SCALINGS), ("skip", skip, SKIPS)):
         if value not in known:
@@ -963,27 +1010,34 @@ def _check_model(
                 f"Options of build_model itself: encoder, decoder, units, activation, scaling, "
                 f"skip, season, dropout, ridge, quantiles, head, classes."
             )
-    relative = scaling in ("window", "series")
-    if not framing.use_target_history and (relative or skip in ("last", "season")):
+    relative = scaling in RELATIVE
+    if not framing.use_target_history and (relative or skip in ("last", *SEASONAL)):
         what = f"scaling={scaling!r}" if relative else f"skip={skip!r}"
         raise ValueError(
             f"{what} starts from the target's own past, and this framing has "
             f"use_target_history=False. Use scaling='standard' and skip='none' or 'linear'."
         )
-    if season is not None and skip != "season":
+    if season is not None and skip not in SEASONAL:
         raise ValueError(
-            f"season={season} is read by skip='season' only, and this is skip={skip!r}. Leave one "
-            f"out or change the other."
+            f"season={season} is read by skip='season' and 'combination' only, and this is "
+            f"skip={skip!r}. Leave one out or change the other."
         )
-    if skip == "season" and (season is None or not 1 <= season <= framing.lookback):
+    if skip in SEASONAL and not all(1 <= s <= framing.lookback for s in _seasons(season) or [0]):
         raise ValueError(
-            f"skip='season' looks one season back inside the window: give season=, the number of "
+            f"skip={skip!r} looks one season back inside the window: give season=, the number of "
             f"steps per season, and a lookback of at least as many (got season={season}, "
             f"lookback={framing.lookback})."
         )
+    if skip == "season" and len(_seasons(season)) > 1:
+        raise ValueError(
+            f"skip='season' looks back by one season, and season={season} names several. Give one, "
+            f"or skip='combination'."
+        )
 
 
-def _check_mask(encode: Callable[..., Any], decode: Callable[..., Any], skip: str) -> None:
+def _check_mask(
+    encode: Callable[..., Any], decode: Callable[..., Any], scaling: str, skip: str
+) -> None:
     for role, chosen, known in (("encoder", encode, ENCODERS), ("decoder", decode, DECODERS)):
         if chosen in WHOLE:
             can = [name for name, function in known.items() if function not in WHOLE]
@@ -992,9 +1046,10 @@ def _check_mask(encode: Callable[..., Any], decode: Callable[..., Any], skip: st
                 f"missing='mask' hides. {role.capitalize()}s that can: {', '.join(can)}. Or fill "
                 f"the gaps (tsf.fill_gaps(table)) and leave missing='mask' out."
             )
-    if skip == "linear":
+    if skip in ("linear", "combination") or scaling == "log":
+        what = "scaling='log'" if scaling == "log" else f"skip={skip!r}"
         raise ValueError(
-            "skip='linear' has a weight for every time step, so it cannot skip those that "
+            f"{what} reads every time step, so it cannot skip those that "
             "missing='mask' hides. Use skip='last' or 'season', or fill the gaps "
             "(tsf.fill_gaps(table))."
         )
@@ -1027,12 +1082,11 @@ def with_horizon(model: keras.Model, horizon: int) -> keras.Model:
     (None, 5, 1)
     """
     check_whole_number("horizon", horizon, 1)
-    tied = [layer for layer in model.layers if isinstance(layer, (layers.Reshape, LinearForecast))]
-    shape = (model.output.shape[1], math.prod(model.output.shape[2:]))  # as a decoder writes it
     tied = [
         layer
-        for layer in tied
-        if isinstance(layer, LinearForecast) or layer.output.shape[1:] == shape
+        for layer in model.layers
+        if isinstance(layer, (LinearForecast, PatchSteps))
+        or (isinstance(layer, layers.Reshape) and len(layer.input.shape) == 2)  # all steps at once
     ]
     if tied or "future" in [tensor.name for tensor in model.inputs]:
         raise ValueError(

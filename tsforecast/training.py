@@ -285,7 +285,8 @@ def _loss(model: keras.Model, loss: str | None, weights: Any = None) -> Any:
     quantiles, loss = quantiles_of(model), loss or "mse"
     for layer in model.layers:
         if isinstance(layer, AddCorrection):
-            scale, own = keras.ops.convert_to_numpy(layer.scale), len(layer.input) == 3
+            scale, own = keras.ops.convert_to_numpy(layer.scale), layer.own_unit is not None
+            scale = np.ones_like(scale) if layer.log else scale  # that of logarithms
             if quantiles:
                 return QuantileLoss(quantiles, scale, own)
             return ScaledLoss(loss, scale, own)
@@ -295,11 +296,12 @@ def _loss(model: keras.Model, loss: str | None, weights: Any = None) -> Any:
 def _with_own_units(model: keras.Model) -> keras.Model:
     """The same layers; where windows have their own unit, it comes out beside the forecast."""
     for layer in model.layers:
-        if isinstance(layer, AddCorrection) and len(layer.input) == 3:
-            forecast, simple, unit = model.output, layer.input[1], layer.input[2]
+        if isinstance(layer, AddCorrection) and layer.own_unit is not None:
+            forecast = model.output
             if len(forecast.shape) == 3:
                 forecast = keras.ops.expand_dims(forecast, -1)  # (batch, horizon, targets, 1)
-            unit = keras.ops.expand_dims(keras.ops.zeros_like(simple) + unit, -1)
+            unit = keras.ops.expand_dims(layer.own_unit, -1)  # (batch, 1, targets, 1)
+            unit = keras.ops.zeros_like(forecast[..., :1]) + unit
             both = keras.ops.concatenate([forecast, unit], axis=-1)
             return keras.Model(model.input, both)  # (batch, horizon, targets, numbers + 1)
     return model

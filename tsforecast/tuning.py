@@ -296,7 +296,7 @@ def _error(candidate: Any, known: Table, scoring: Windows, validation: Any, metr
     frame["forecast"] = np.concatenate([part.ravel() for part in np.moveaxis(forecast, -1, 0)])
     frame = frame.dropna(subset="y")
     if metric == "mase":
-        season = candidate.settings.get("season") or 1
+        season = int(np.min(candidate.settings.get("season") or 1))
         border = as_label(validation, scoring.index)
         past = _long(scoring, np.flatnonzero(np.asarray(scoring.index < border)))
         measure = partial(losses.mase, seasonality=season, train_df=past)
@@ -382,8 +382,8 @@ def _default_search(forecaster: Any, rows: int) -> dict[str, Any]:
     """Around the forecaster's own settings, within what the training part can bear."""
     settings = forecaster.settings
     lookback, rate = settings["lookback"], settings["learning_rate"]
-    least = settings.get("season") or 1
-    pieces = settings.get("subsequences", 1)
+    least = int(np.max(settings.get("season") or 1))
+    pieces = settings.get("subsequences") or settings.get("patch") or 1
     lookbacks = {-(-lookback // (2 * pieces)) * pieces, lookback, 2 * lookback}
     return {
         "lookback": sorted(n for n in lookbacks if n == lookback or least <= n <= rows // 4),
