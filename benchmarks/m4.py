@@ -1,0 +1,203 @@
+"""M4 hourly, 414 series, 48 hours ahead: one LSTM of the package and the published record.
+
+``python benchmarks/m4.py`` trains the network with five seeds and the members of an ensemble, and
+writes ``benchmarks/results/m4.json``. Settings were chosen on the last 48 hours of the training
+part; ``--validate`` repeats that. ``--quick`` is a smoke test that writes nothing; ``--keep FILE``
+keeps every training as it ends and takes from there what is done already.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # the seconds are those of one core
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+
+import numpy as np
+import pandas as pd
+
+import tsforecast as tsf
+from benchmarks.record import measure, write
+from benchmarks.scores import m4_scores
+from tsforecast import datasets
+
+HORIZON = 48
+SEEDS = (0, 1, 2, 3, 4)
+
+MODEL: dict[str, Any] = {
+    "lookback": 360,  # fifteen days: two weeks back, and the day before
+    "horizon": HORIZON,
+    "targets": "y",
+    "encoder": "patched",  # an LSTM step per day
+    "patch": 24,
+    "depth": 2,
+    "units": 128,
+    "dropout": 0.1,
+    "decoder": "vector",
+    "scaling": "log",  # in percents, relative to the last day
+    "skip": "combination",  # of simple forecasts by day and week
+    "season": (24, 168),
+    "loss": "mae",  # in each window's own units
+    "stride": 2,
+    "batch_size": 256,
+    "learning_rate": 0.01,
+    "epochs": 3,
+}
+ENSEMBLE: tuple[dict[str, Any], ...] = tuple({"lookback": n} for n in (336, 408, 456, 504, 528))
+CANDIDATES: dict[str, dict[str, Any]] = {
+    "the model": {},
+    "decoder patchwise": {"decoder": "patchwise"},
+    "one LSTM layer": {"depth": 1},
+    "64 units": {"units": 64},
+    "simple forecast: last week": {"skip": "season", "season": 168},
+    "scaling series": {"scaling": "series"},
+}
+
+
+def parts(validation: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What is known, and the 48 hours after it: the test part, or the hours before it."""
+    known, after = datasets.m4_hourly("train"), datasets.m4_hourly("test")
+    if validation:
+        last = known.groupby("unique_id")["ds"].transform("max") - HORIZON
+        known, after = known[known["ds"] <= last], known[known["ds"] > last]
+    return known, after
+
+
+def train(changes: dict[str, Any], seed: int, known: pd.DataFrame) -> dict[str, Any]:
+    """Train once and forecast once."""
+    forecaster = tsf.Forecaster(**MODEL | changes, seed=seed)
+    with measure() as cost:
+        forecaster.fit(known)
+    with measure() as then:
+        forecast = forecaster.forecast()
+    model = forecaster.model
+    assert model is not None
+    return {
+        "forecast": forecast[["unique_id", "ds", "y"]],
+        "fit_s": cost.wall_s,
+        "cpu_s": cost.cpu_s,
+        "predict_s": then.wall_s,
+        "peak_mb": cost.peak_mb,
+        "parameters": sum(int(np.prod(weight.shape)) for weight in model.trainable_weights),
+    }
+
+
+class Trainings:
+    """Trainings by their settings: in memory, and in a folder where there is one."""
+
+    def __init__(self, folder: Path | None, known: pd.DataFrame) -> None:
+        self.folder, self.known = folder, known
+        self.done: dict[str, dict[str, Any]] = {}
+
+    def get(self, changes: dict[str, Any], seed: int) -> dict[str, Any]:
+        """The training with these settings and this seed, now or before."""
+        name = json.dumps([changes, seed, len(self.known)])
+        path = self.folder / f"{hash_of(name)}.pkl" if self.folder else None
+        if name not in self.done:
+            if path is not None and path.exists():
+                self.done[name] = pd.read_pickle(path)
+            else:
+                self.done[name] = train(changes, seed, self.known)
+                if path is not None:
+                    pd.to_pickle(self.done[name], path)
+        return self.done[name]
+
+
+def hash_of(text: str) -> int:
+    """The same number in every process."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def combined(forecasts: list[pd.DataFrame]) -> pd.DataFrame:
+    """The median of several forecasts of the same hours."""
+    several = pd.concat(forecasts)
+    return several.groupby(["unique_id", "ds"], as_index=False)["y"].median()
+
+
+def row(name: str, runs: list[dict[str, Any]], scores: list[dict[str, float]]) -> dict[str, Any]:
+    """A line of the page: scores by seed, and what they cost."""
+    line: dict[str, Any] = {"model": name, "networks": len(runs) // len(scores)}
+    for measured in ("owa", "smape", "mase"):
+        line[measured] = [round(score[measured], 4) for score in scores]
+    line["fit_s"] = [round(run["fit_s"], 1) for run in runs]
+    line["cpu_s"] = [round(run["cpu_s"], 1) for run in runs]
+    line["predict_s"] = [round(run["predict_s"], 1) for run in runs]
+    line["peak_mb"] = round(max(run["peak_mb"] for run in runs))
+    line["parameters"] = runs[0]["parameters"]
+    return line
+
+
+def validate(folder: Path | None, seeds: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Every candidate's scores on the last 48 hours of the training part."""
+    known, after = parts(validation=True)
+    trainings, rows = Trainings(folder, known), []
+    for name, changes in CANDIDATES.items():
+        runs = [trainings.get(changes, seed) for seed in seeds]
+        scores = [m4_scores(run["forecast"], after, known) for run in runs]
+        rows.append(row(name, runs, scores) | {"seeds": list(seeds)})
+        print(name, rows[-1]["owa"], flush=True)
+    return rows
+
+
+def test(folder: Path | None) -> list[dict[str, Any]]:
+    """The published run: the test part, scored once, by seed; and the ensemble of all networks."""
+    known, after = parts(validation=False)
+    trainings = Trainings(folder, known)
+    singles = [trainings.get({}, seed) for seed in SEEDS]
+    others = [trainings.get(changes, seed) for seed, changes in enumerate(ENSEMBLE)]
+    scores = [m4_scores(run["forecast"], after, known) for run in singles]
+    every = singles + others
+    median = m4_scores(combined([run["forecast"] for run in every]), after, known)
+    return [
+        row("one LSTM of this package", singles, scores) | {"seeds": list(SEEDS)},
+        row("median of ten LSTMs", every, [median]),
+    ]
+
+
+def quick() -> None:
+    """A few series, a small network, seconds; nothing is written."""
+    known, after = parts(validation=True)
+    few = known["unique_id"].unique()[:3]
+    known = known[known["unique_id"].isin(few)]
+    after = after[after["unique_id"].isin(few)]
+    small = {"units": 4, "stride": 24, "epochs": 1, "batch_size": 32}
+    run = train(small, 0, known)
+    print({"seconds": round(run["fit_s"], 1)} | m4_scores(run["forecast"], after, known))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--validate", action="store_true")
+    parser.add_argument("--keep", type=Path)
+    chosen = parser.parse_args()
+    if chosen.quick:
+        quick()
+        return 0
+    if chosen.keep:
+        chosen.keep.mkdir(parents=True, exist_ok=True)
+    validation = validate(chosen.keep, seeds=(0,))
+    if chosen.validate:
+        return 0
+    results = {
+        "task": "M4 hourly: 414 series, 48 hours",
+        "settings": MODEL,
+        "ensemble": list(ENSEMBLE),
+        "models": test(chosen.keep),
+        "validation": validation,
+        "screened": list(SCREENED),
+        "remarks": list(REMARKS),
+    }
+    write("m4", __file__, results)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
