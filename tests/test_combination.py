@@ -231,3 +231,18 @@ def test_the_keras_file_is_plain(tmp_path):
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(predict(again, windows), predict(model, windows))
+
+
+def test_a_linear_rule_in_logarithms_is_the_least_squares_rule_of_logarithms():
+    windows = Framing(6, horizon=2).windows(panel(series=2))
+    model = build_model(windows.framing, units=2, scaling="log", skip="linear")
+    adapt(model, windows)
+    rule = next(layer for layer in model.layers if layer.name == "linear")
+    read = keras.Model(model.input, [rule.input[0], rule.input[1], rule.output])
+    features, last, fitted = (ops.convert_to_numpy(x) for x in read(windows.X.astype("float32")))
+    design = np.column_stack([features, np.ones(len(features))]).astype(float)
+    rest = (np.log(windows.y) - last).reshape(len(last), -1)
+    weights, *_ = np.linalg.lstsq(design, rest, rcond=None)
+    np.testing.assert_allclose(
+        fitted.reshape(len(last), -1), design @ weights + last[..., 0], atol=1e-3
+    )

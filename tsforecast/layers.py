@@ -78,6 +78,8 @@ class Scaling(Adapted):
         Whether values may be missing (NaN). They stay so; only known ones are measured.
     level : int
         Relative to the mean of so many last values, a season for example, instead of one.
+    log : bool
+        Whether the first columns are logarithms. These keep their unit: 0.1 is ten percent.
 
     Notes
     -----
@@ -99,11 +101,12 @@ class Scaling(Adapted):
         columns: list[str] | None = None,
         missing: bool = False,
         level: int = 1,
+        log: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.relative, self.columns, self.missing = relative, columns, missing
-        self.level = level
+        self.level, self.log = level, log
 
     def build(self, shape: Any) -> None:
         super().build(shape)
@@ -129,8 +132,9 @@ class Scaling(Adapted):
         mean = total / count * self._is_level(x.shape[-1])
         spread = np.sqrt(np.maximum(squares / count - mean**2, 0))
         tiny = 1e-6 * np.maximum(np.abs(mean + shift), 1e-30)  # below this it is rounding
+        keep = (self._is_level(x.shape[-1]) == 0) & self.log
         self.center.assign(mean + shift)
-        self.scale.assign(np.where(spread > tiny, spread, 1.0))
+        self.scale.assign(np.where((spread > tiny) & ~keep, spread, 1.0))
 
     def _is_level(self, columns: int) -> np.ndarray:
         return (np.arange(columns) >= self.relative).astype(np.float64)
@@ -155,6 +159,7 @@ class Scaling(Adapted):
             "columns": self.columns,
             "missing": self.missing,
             "level": self.level,
+            "log": self.log,
         }
 
 
@@ -575,6 +580,8 @@ class LinearForecast(Adapted):
         How much large weights cost: the squares of a rule's weights, times `ridge`, are added to
         its mean squared error. A tiny ridge keeps the rule unique when columns say the same thing
         twice; with 1 or more the weights become small and smooth.
+    log : bool
+        Whether what is to be corrected is a logarithm of the table's numbers.
 
     References
     ----------
@@ -582,9 +589,11 @@ class LinearForecast(Adapted):
     the window is a hard baseline to beat.
     """
 
-    def __init__(self, horizon: int, targets: int, ridge: float = 1e-8, **kwargs: Any) -> None:
+    def __init__(
+        self, horizon: int, targets: int, ridge: float = 1e-8, log: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.horizon, self.targets, self.ridge = horizon, targets, ridge
+        self.horizon, self.targets, self.ridge, self.log = horizon, targets, ridge, log
 
     def build(self, shape: Any) -> None:
         super().build(shape)
@@ -596,7 +605,8 @@ class LinearForecast(Adapted):
         gram, cross, count = np.zeros(()), np.zeros(()), 0
         for (x, base, *units), y in batches:
             x = np.column_stack([_numpy(x), np.ones(len(y))]).astype(np.float64)
-            rest = y.astype(np.float64) - _numpy(base)
+            y = y.astype(np.float64)
+            rest = (np.log(y) if self.log else y) - _numpy(base)
             rest = (rest / _numpy(units[0]) if units else rest).reshape(len(y), -1)
             gram, cross, count = gram + x.T @ x, cross + x.T @ rest, count + len(y)
         ridge = self.ridge * count * np.eye(len(gram))
@@ -613,7 +623,7 @@ class LinearForecast(Adapted):
 
     def get_config(self) -> dict[str, Any]:
         config = {"horizon": self.horizon, "targets": self.targets, "ridge": self.ridge}
-        return super().get_config() | config
+        return super().get_config() | config | {"log": self.log}
 
 
 @keras.saving.register_keras_serializable("tsforecast")
@@ -662,7 +672,8 @@ class AddCorrection(Adapted):
             low, high = np.minimum(low, y.min(axis=(0, 1))), np.maximum(high, y.max(axis=(0, 1)))
         error = np.sqrt(squares / count)
         least = 1e-3 * np.where(high > low, high - low, np.maximum(np.abs(high), 1e-30))
-        self.scale.assign(np.maximum(error, least))  # an exact simple forecast needs no correction
+        error = np.maximum(error, least)  # an exact simple forecast needs no correction
+        self.scale.assign(np.ones_like(error) if self.log else error)
 
     def call(self, inputs: Any) -> Any:
         correction, simple, *units = inputs

@@ -698,7 +698,8 @@ def build_model(
         relative = targets if scaling in RELATIVE else 0
         names = None if framing.targets is None else [str(name) for name in framing.inputs]
         level = _seasons(season)[0] if skip == "combination" else 1
-        scaled["X"] = Scaling(relative, names, masked, level, name="scaling")(scaled["X"])
+        log = scaling == "log"
+        scaled["X"] = Scaling(relative, names, masked, level, log, name="scaling")(scaled["X"])
     if scaling != "none" and "future" in inputs:
         scaled["future"] = Scaling(name="scaling_future")(inputs["future"])
     if "static" in inputs:
@@ -892,7 +893,9 @@ def _simple_forecast(
     if skip == "linear":
         features = [layers.Flatten()(scaled[name]) for name in sorted(scaled)]
         features = layers.Concatenate()(features) if len(features) > 1 else features[0]
-        simple = LinearForecast(horizon, targets, ridge, name="linear")([features, simple, *own])
+        log, units = scaling == "log", own if scaling == "series" else []
+        rule = LinearForecast(horizon, targets, ridge, log, name="linear")
+        simple = rule([features, simple, *units])
     return simple
 
 

@@ -286,7 +286,6 @@ def _loss(model: keras.Model, loss: str | None, weights: Any = None) -> Any:
     for layer in model.layers:
         if isinstance(layer, AddCorrection):
             scale, own = keras.ops.convert_to_numpy(layer.scale), layer.own_unit is not None
-            scale = np.ones_like(scale) if layer.log else scale  # that of logarithms
             if quantiles:
                 return QuantileLoss(quantiles, scale, own)
             return ScaledLoss(loss, scale, own)
