@@ -26,6 +26,7 @@ MORE_CHAPTERS = (
     "lstm_unit",
     "space",
     "panels",
+    "patches",
     "gaps",
     "strategies",
 )

@@ -293,3 +293,22 @@ def test_errors_of_many_forecasts_can_be_told_apart():
     ax = plot_errors(by_step)
     styles = {(line.get_color(), line.get_linestyle()) for line in ax.lines}
     assert len(styles) == 7
+
+
+def test_shape_card_of_patches_and_of_a_combination():
+    model = build_model(
+        Framing(8, horizon=4),
+        encoder="patched",
+        decoder="patchwise",
+        patch=2,
+        units=5,
+        scaling="log",
+        skip="combination",
+        season=(2, 4),
+    )
+    card = shape_card(model)["the axes are"]
+    assert card["PatchSteps"] == "patches of the forecast x units"
+    assert card["SimpleForecasts"] == "forecasts x horizon x targets"
+    assert card["ErrorUnits"] == "one x targets"
+    assert card["Reshape"].tolist() == ["patches x steps per patch * inputs", "horizon x numbers"]
+    assert card["AddToCombination"] == "horizon x targets"

@@ -635,10 +635,21 @@ def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, .
         return ("horizon", "targets")
     if kind == "Reshape" and before[0] == "lookback" and rank == 2:
         return ("patches", "steps per patch * inputs")
+    if kind == "SimpleForecasts":
+        return ("forecasts", "horizon", "targets")
+    if kind == "ErrorUnits":
+        return ("one", "targets")
+    if kind == "PatchSteps":
+        return ("patches of the forecast", "units")
     if kind == "GetItem":  # the last of a sequence
         return before[-rank:]
+    if kind == "Reshape" and before[-1] == "future":
+        return ("patches of the forecast", "steps per patch * future")
+    if kind == "Reshape" and rank == 3:
+        return ("subsequences", "steps", before[-1])
     if kind == "Reshape":
-        return ("subsequences", "steps", before[-1]) if rank == 3 else ("horizon", "targets")
+        weighs = any(_layer_name(other) == "SimpleForecasts" for other in model.layers)
+        return ("horizon", "numbers" if weighs else "targets")  # targets, and their weights
     if kind == "TimeDistributed(Conv1D)":
         return ("subsequences", "steps", "filters")
     if kind == "TimeDistributed(MaxPooling1D)":
