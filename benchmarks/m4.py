@@ -1,7 +1,7 @@
 """M4 hourly, 414 series, 48 hours ahead: one LSTM of the package and the published record.
 
-``python benchmarks/m4.py`` trains the network with five seeds and the members of an ensemble, and
-writes ``benchmarks/results/m4.json``. Settings were chosen on the last 48 hours of the training
+``python benchmarks/m4.py`` trains the network with five seeds and writes
+``benchmarks/results/m4.json``, with the median of the five. Settings were chosen on the last 48 hours of the training
 part; ``--validate`` repeats that. ``--quick`` is a smoke test that writes nothing; ``--keep FILE``
 keeps every training as it ends and takes from there what is done already.
 """
@@ -45,19 +45,13 @@ MODEL: dict[str, Any] = {
     "skip": "combination",  # of simple forecasts by day and week
     "season": (24, 168),
     "loss": "mae",  # in each window's own units
-    "stride": 2,
     "batch_size": 256,
     "learning_rate": 0.01,
-    "epochs": 3,
+    "epochs": 1,  # each of some 180,000 windows once
 }
-ENSEMBLE: tuple[dict[str, Any], ...] = tuple({"lookback": n} for n in (336, 408, 456, 504, 528))
 CANDIDATES: dict[str, dict[str, Any]] = {
     "the model": {},
     "decoder patchwise": {"decoder": "patchwise"},
-    "one LSTM layer": {"depth": 1},
-    "64 units": {"units": 64},
-    "simple forecast: last week": {"skip": "season", "season": 168},
-    "scaling series": {"scaling": "series"},
 }
 
 # What was screened on the last 48 training hours before, with the same layers in plain Keras (one
@@ -86,6 +80,8 @@ SCREENED = (
     ("weight decay", 0.4144),
     ("dropout on the inputs", 0.4149),
     ("windows that end at the same hour only", 0.4201),
+    ("every day relative to the week before it, forecasts trained from three days", 0.4225),
+    ("128 units, 1,500 steps", 0.4178),
 )
 REMARKS = (
     "Settings were screened with a prototype of the same layers in plain Keras, on the last 48 hours "
@@ -184,13 +180,11 @@ def test(folder: Path | None) -> list[dict[str, Any]]:
     known, after = parts(validation=False)
     trainings = Trainings(folder, known)
     singles = [trainings.get({}, seed) for seed in SEEDS]
-    others = [trainings.get(changes, seed) for seed, changes in enumerate(ENSEMBLE)]
     scores = [m4_scores(run["forecast"], after, known) for run in singles]
-    every = singles + others
-    median = m4_scores(combined([run["forecast"] for run in every]), after, known)
+    median = m4_scores(combined([run["forecast"] for run in singles]), after, known)
     return [
         row("one LSTM of this package", singles, scores) | {"seeds": list(SEEDS)},
-        row("median of ten LSTMs", every, [median]),
+        row("median of the five", singles, [median]),
     ]
 
 
@@ -222,7 +216,6 @@ def main() -> int:
     results = {
         "task": "M4 hourly: 414 series, 48 hours",
         "settings": MODEL,
-        "ensemble": list(ENSEMBLE),
         "models": test(chosen.keep),
         "validation": validation,
         "screened": list(SCREENED),

@@ -535,7 +535,7 @@ def patchwise(
         start.append(cut(future))  # (batch, patches, patch * future)
     x = PatchSteps(patches, units, activation)(start)  # (batch, patches, units)
     if dropout:
-        x = layers.Dropout(dropout, name="dropout")(x)
+        x = layers.Dropout(dropout, name="left_out")(x)
     write = layers.Dense(patch * targets, kernel_initializer=initializer)
     x = write(x)  # the same Dense for every patch: (batch, patches, patch * targets)
     return layers.Reshape((horizon, targets))(x)  # (batch, horizon, targets)
@@ -716,7 +716,7 @@ def build_model(
     told = {name: options[name] for name in options if name in _options(encode)}
     state = encode(history, units, activation=activation, **sequences, **told)
     if dropout and decode is not patchwise:
-        state = layers.Dropout(dropout, name="dropout")(state)
+        state = layers.Dropout(dropout, name="left_out")(state)
     numbers = classes or targets * max(len(quantiles), 1)  # that the decoder writes at every step
     if skip == "combination":
         seasonal = SimpleForecasts(
