@@ -246,3 +246,12 @@ def test_a_linear_rule_in_logarithms_is_the_least_squares_rule_of_logarithms():
     np.testing.assert_allclose(
         fitted.reshape(len(last), -1), design @ weights + last[..., 0], atol=1e-3
     )
+
+
+def test_a_decoder_of_ones_own_may_drop_too():
+    def drops(state, horizon, targets, units=50, activation="tanh", future=None):
+        x = keras.layers.Dropout(0.1)(keras.layers.Dense(horizon * targets)(state))
+        return keras.layers.Reshape((horizon, targets))(x)
+
+    model = build_model(Framing(12), decoder=drops, units=3, dropout=0.2)
+    assert model.output_shape == (None, 1, 1)

@@ -272,7 +272,7 @@ def test_an_option_goes_to_every_part_that_knows_it():
 def test_patchwise_drops_what_its_own_lstm_says():
     framing = Framing(6, horizon=4)
     model = build_model(framing, decoder="patchwise", patch=2, units=4, dropout=0.5)
-    drop = model.get_layer("dropout")
+    drop = model.get_layer("left_out")
     assert drop.output.shape == (None, 2, 4)  # (batch, patches, units)
     x = np.ones((1, 6, 1))
     adapt(model, framing.windows(TABLE["a"]))
