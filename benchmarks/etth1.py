@@ -271,7 +271,7 @@ def ablation() -> list[tuple[str, str, dict[str, Any]]]:
         ("loss: absolute error", "panel", of("loss")),
         ("dropout", "panel", of("dropout")),
         ("decoder: all patches of the forecast side by side", "panel", of("decoder")),
-        ("mirrored series", "mirrored panel", {}),
+        ("mirrored series, four epochs", "mirrored panel", of("epochs")),
     ]
     settings: dict[str, Any] = PLAIN | {"horizon": 96}
     found = []

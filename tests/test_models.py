@@ -538,14 +538,14 @@ def test_with_horizon_wants_a_whole_number(horizon):
 
 
 def test_an_encoder_of_your_own():
-    def gru(x, units, return_sequences=False, activation="tanh", dropout=0.0):
-        layer = layers.GRU(units, activation, return_sequences=return_sequences, dropout=dropout)
+    def gru(x, units, return_sequences=False, activation="tanh", forget=0.0):
+        layer = layers.GRU(units, activation, return_sequences=return_sequences, dropout=forget)
         return layer(x)
 
-    model = build_model(Framing(3), encoder=gru, units=5, scaling="none", dropout=0.1)
+    model = build_model(Framing(3), encoder=gru, units=5, scaling="none", forget=0.1)
     assert [type(layer).__name__ for layer in model.layers][1] == "GRU"
     assert model.output_shape == (None, 1, 1)
-    with pytest.raises(ValueError, match=r"'gru' has no option 'drop'. Its options: dropout"):
+    with pytest.raises(ValueError, match=r"'gru' has no option 'drop'. Its options: forget"):
         build_model(Framing(3), encoder=gru, drop=0.1)
 
 
@@ -593,7 +593,10 @@ def test_every_division_of_a_window(encoder, lookback):
         ({"skip": "season"}, ["season=", "season=None", "lookback=6"]),
         ({"skip": "season", "season": 7}, ["season=7", "lookback=6"]),
         ({"skip": "season", "season": 0}, ["season=0"]),
-        ({"skip": "last", "season": 3}, ["season=3", "skip='season' only", "skip='last'"]),
+        (
+            {"skip": "last", "season": 3},
+            ["season=3", "'season' and 'combination' only", "skip='last'"],
+        ),
         ({"units": 0}, ["units must be a whole number, 1 or more", "got 0"]),
         ({"units": "50"}, ["units must be a whole number", "got '50'"]),
         ({"encoder": "cnn", "subsequences": 4}, ["6 steps", "4 subsequences", "[1, 2, 3, 6]"]),
@@ -603,7 +606,7 @@ def test_every_division_of_a_window(encoder, lookback):
         ({"encoder": "patched", "depth": 0}, ["depth"]),
         ({"ridge": 1.0}, ["ridge=1.0", "skip='none'"]),
         ({"skip": "linear", "ridge": -1}, ["ridge=-1"]),
-        ({"patch": 2}, ["'vanilla' has no option 'patch'", "decoder 'vector': none"]),
+        ({"patch": 2}, ["'vanilla' has no option 'patch'", "decoder 'vector': initializer"]),
         ({"dropout": 1}, ["dropout", "not including, 1"]),
         ({"encoder": "cnn", "subsequences": 0}, ["0 subsequences", "[1, 2, 3, 6]"]),
         ({"encoder": "cnn", "subsequences": 2.0}, ["2.0 subsequences", "[1, 2, 3, 6]"]),

@@ -610,7 +610,7 @@ class LinearForecast(Adapted):
             rest = (rest / _numpy(units[0]) if units else rest).reshape(len(y), -1)
             gram, cross, count = gram + x.T @ x, cross + x.T @ rest, count + len(y)
         ridge = self.ridge * count * np.eye(len(gram))
-        ridge[-1, -1] = 0  # the constant costs nothing
+        ridge[-1, -1] = min(self.ridge, 1e-8) * count  # the constant costs next to nothing
         rule = np.linalg.solve(gram + ridge, cross)  # (features + 1, horizon * targets)
         self.kernel.assign(rule[:-1])
         self.bias.assign(rule[-1])

@@ -754,13 +754,11 @@ def build_model(
     return keras.Model(_one_or_all(inputs), forecast)
 
 
-def _seasons(season: Any) -> list[int]:
+def _seasons(season: Any) -> list[Any]:
     """Steps per season, the shortest first."""
     if season is None:
         return []
-    for one in np.atleast_1d(season):
-        check_whole_number("season", one, 1)
-    return sorted(int(one) for one in np.atleast_1d(season))
+    return [season] if np.ndim(season) == 0 else sorted(season)
 
 
 def _inputs(framing: Framing) -> dict[str, Any]:
@@ -1025,7 +1023,9 @@ def _check_model(
             f"season={season} is read by skip='season' and 'combination' only, and this is "
             f"skip={skip!r}. Leave one out or change the other."
         )
-    if skip in SEASONAL and not all(1 <= s <= framing.lookback for s in _seasons(season) or [0]):
+    steps = [isinstance(s, (int, np.integer)) for s in _seasons(season)]
+    fits = steps and all(steps) and all(1 <= s <= framing.lookback for s in _seasons(season))
+    if skip in SEASONAL and not fits:
         raise ValueError(
             f"skip={skip!r} looks one season back inside the window: give season=, the number of "
             f"steps per season, and a lookback of at least as many (got season={season}, "
