@@ -255,3 +255,5 @@ def test_a_decoder_of_ones_own_may_drop_too():
 
     model = build_model(Framing(12), decoder=drops, units=3, dropout=0.2)
     assert model.output_shape == (None, 1, 1)
+    both = build_model(Framing(12), decoder=drops, units=3, skip="combination", season=6)
+    assert both.output_shape == (None, 1, 1)

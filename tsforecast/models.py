@@ -724,7 +724,8 @@ def build_model(
         )
         several = seasonal(raw)  # (batch, forecasts, horizon, targets)
         weights = targets * several.shape[1]  # one for each of them, at every step
-        start = {"initializer": "zeros"}  # with their plain mean
+        knows = "initializer" in inspect.signature(decode).parameters
+        start = {"initializer": "zeros"} if knows else {}  # with their plain mean
     else:
         weights, start = 0, {}
     told = {name: options[name] for name in options if name in _options(decode)}
@@ -758,7 +759,7 @@ def _seasons(season: Any) -> list[Any]:
     """Steps per season, the shortest first."""
     if season is None:
         return []
-    return [season] if np.ndim(season) == 0 else sorted(season)
+    return [season] if np.ndim(season) == 0 else sorted(season, key=float)
 
 
 def _inputs(framing: Framing) -> dict[str, Any]:
