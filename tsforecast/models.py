@@ -428,9 +428,8 @@ def autoregressive(
     """
     hidden = layers.Dense(units, activation="tanh")(state)  # (batch, units)
     memory = layers.Dense(units)(state)  # (batch, units)
-    first = layers.Dense(targets, kernel_initializer=initializer)(
-        state
-    )  # what it reads before its first forecast
+    begin = layers.Dense(targets, kernel_initializer=initializer)
+    first = begin(state)  # what it reads before its first forecast
     x = layers.RepeatVector(horizon)(state)  # (batch, horizon, state)
     if future is not None:
         x = layers.Concatenate()([x, future])  # (batch, horizon, state + future)
@@ -556,12 +555,8 @@ DECODERS: dict[str, Callable[..., Any]] = {
     "attention": attention,
     "patchwise": patchwise,
 }
-WHOLE = (
-    cnn,
-    convlstm,
-    patched,
-    attention,
-)  # they read every time step and cannot skip a masked one
+# They read every time step and cannot skip a masked one.
+WHOLE = (cnn, convlstm, patched, attention)
 SCALINGS = ("none", "standard", "window", "series", "log")
 RELATIVE = ("window", "series", "log")  # to the target's own past
 SEASONAL = ("season", "combination")
@@ -610,12 +605,13 @@ def build_model(
         relative to its last value in the window, the other columns as in "standard"; "series",
         as "window" and counted in a unit of the window's own, for a panel whose series differ in
         size; "log", as "window" in logarithms, for positive series that change by percents, with
-        a loss that counts in the window's own errors. The default is "window" where the targets' history is an input, else "standard".
+        a loss that counts in the window's own errors. The default is "window" where the targets'
+        history is an input, else "standard".
     skip : {"none", "last", "season", "linear", "combination"}
         The simple forecast that the network corrects: none, the last value, the same time last
         season, a linear rule fitted by least squares, or a weighted mean of several
-        (`tsforecast.layers.SimpleForecasts`), whose weights the decoder writes too. "none" with scaling "standard" corrects
-        the training mean, with "window" the last value.
+        (`tsforecast.layers.SimpleForecasts`), whose weights the decoder writes too. "none" with
+        scaling "standard" corrects the training mean, with "window" the last value.
     season : int or sequence of int, optional
         Steps per season, for ``skip="season"``; for "combination" one or several.
     dropout : float
