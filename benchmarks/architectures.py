@@ -11,25 +11,19 @@ file as it ends and takes from there what is done already.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # the seconds are those of one core
-os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+import benchmarks.one_core  # noqa: F401  before TensorFlow
 
-import numpy as np
+import numpy as np  # isort: skip
 import pandas as pd
 
 import tsforecast as tsf
-from benchmarks.record import code_of_run, measure, write
+from benchmarks.record import Runs, arguments, measure, write
 from tsforecast.framing import Windows
 
 ENCODERS = ("vanilla", "stacked", "bidirectional", "cnn", "convlstm")
@@ -212,30 +206,6 @@ def score(task: Task, forecasts: np.ndarray) -> dict[str, float]:
 # --- all of it --------------------------------------------------------------------------------
 
 
-class Runs:
-    """The trainings that are done, in memory and in a file where one is kept."""
-
-    def __init__(self, path: Path | None = None) -> None:
-        self.path, self.done = path, {}
-        self.code = code_of_run(__file__)["code"] if path else ""
-        if path and path.exists():
-            for line in path.read_text().splitlines():
-                run = json.loads(line)
-                if run.pop("code") == self.code:  # of other code it would be another experiment
-                    self.done[tuple(run["key"])] = run
-
-    def get(self, key: tuple[Any, ...], make: Any) -> dict[str, Any]:
-        """The run of that name; made where it is not done yet."""
-        if key not in self.done:
-            self.done[key] = {"key": list(key)} | make()
-            if self.path:
-                with open(self.path, "a") as file:
-                    file.write(json.dumps(self.done[key] | {"code": self.code}) + "\n")
-            numbers = {k: round(v, 3) for k, v in self.done[key].items() if isinstance(v, float)}
-            print(*key, numbers, flush=True)
-        return self.done[key]
-
-
 def validate(data: str, task: Task, pairs: Any, runs: Runs) -> Iterator[dict[str, Any]]:
     """Some pairs with every learning rate, scored on the validation part."""
     for encoder, decoder in pairs:
@@ -292,16 +262,13 @@ def describe(data: str, task: Task) -> dict[str, Any]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="two pairs, few windows, no record")
-    parser.add_argument("--validate", action="store_true", help="the choice of rates only")
+    parser = arguments(__doc__)
     parser.add_argument("--data", choices=TASKS, help="one data set: not written")
-    parser.add_argument("--keep", type=Path, metavar="FILE", help="where trainings are kept")
     wanted = parser.parse_args()
     if wanted.quick:
         quick()
         return 0
-    runs = Runs(wanted.keep)
+    runs = Runs(__file__, wanted.keep)
     pairs = [(encoder, decoder) for encoder in ENCODERS for decoder in DECODERS]
     names = [wanted.data] if wanted.data else list(TASKS)
     tried: list[dict[str, Any]] = []
@@ -326,7 +293,7 @@ def quick() -> list[dict[str, Any]]:
     """Two pairs on a month of demand, a few seconds: does it run?"""
     task = demand_task("2012-03", "2012-03-14", every=301)
     task = replace(task, train=task.train[::8])
-    runs, rows = Runs(), []
+    runs, rows = Runs(__file__), []
     for pair in [("vanilla", "vector"), ("cnn", "encoder_decoder")]:
         tried = list(validate("demand", task, [pair], runs))
         rows.append(test("demand", task, pair, best_rate(tried, "demand"), SEEDS[:1], runs))

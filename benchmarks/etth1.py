@@ -10,24 +10,19 @@ ends and takes from there what is done already.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # the seconds are those of one core
-os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+import benchmarks.one_core  # noqa: F401  before TensorFlow
 
-import numpy as np
+import numpy as np  # isort: skip
 import pandas as pd
 
 import tsforecast as tsf
-from benchmarks.record import measure, write
+from benchmarks.record import Runs, arguments, measure, write
 from benchmarks.scores import ETTH1_TEST, ETTH1_TRAIN, ETTH1_VALIDATION, etth1_scores
 from tsforecast import datasets
 
@@ -196,28 +191,6 @@ def scores(shape: str, settings: dict[str, Any], seed: int, first: int) -> dict[
     return found | made | {"predict_s": cost.wall_s}
 
 
-class Runs:
-    """Trainings by their settings: in memory, and in a file where there is one."""
-
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        self.made: dict[str, dict[str, Any]] = {}
-        if path is not None and path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                key, result = json.loads(line)
-                self.made[key] = result
-
-    def get(self, shape: str, settings: dict[str, Any], seed: int, first: int) -> dict[str, Any]:
-        key = json.dumps([shape, settings, seed, first], sort_keys=True)
-        if key not in self.made:
-            self.made[key] = scores(shape, settings, seed, first)
-            print(key, self.made[key], flush=True)
-            if self.path is not None:
-                with self.path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps([key, self.made[key]]) + "\n")
-        return self.made[key]
-
-
 NUMBERS = ("mse", "mae", "fit_s", "cpu_s", "predict_s", "peak_mb")
 
 
@@ -225,7 +198,10 @@ def row(
     words: dict[str, Any], shape: str, settings: dict[str, Any], seeds: Any, first: int, runs: Runs
 ) -> dict[str, Any]:
     """A row of the record: one list per number, with an entry per seed."""
-    made = [runs.get(shape, settings, seed, first) for seed in seeds]
+    made = [
+        runs.get([shape, settings, seed, first], partial(scores, shape, settings, seed, first))
+        for seed in seeds
+    ]
     parameters = {"parameters": made[0]["parameters"], "seeds": list(seeds)}
     return words | parameters | {name: [one[name] for one in made] for name in NUMBERS}
 
@@ -306,17 +282,14 @@ def ablated(runs: Runs) -> list[dict[str, Any]]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a look at small models, no record")
-    parser.add_argument("--validate", action="store_true", help="what was tried, no record")
+    parser = arguments(__doc__)
     parser.add_argument("--ablation", action="store_true", help="one change at a time, no record")
     parser.add_argument("--horizons", type=int, nargs="+", choices=HORIZONS, help="not written")
-    parser.add_argument("--keep", type=Path, metavar="FILE", help="where trainings are kept")
     wanted = parser.parse_args()
     if wanted.quick:
         print(pd.DataFrame(quick()))
         return 0
-    runs = Runs(wanted.keep)
+    runs = Runs(__file__, wanted.keep)
     if wanted.validate:
         print(pd.DataFrame(tried(runs)))
         return 0
@@ -343,7 +316,7 @@ def main() -> int:
 def quick() -> list[dict[str, Any]]:
     """The first and the last row of the ablation with tiny networks: does it run?"""
     small = {"lookback": 96, "stride": 97, "units": 4, "epochs": 1, "batch_size": 64}
-    runs = Runs(None)
+    runs = Runs(__file__)
     return [
         row({"change": words}, shape, settings | small, (0,), ETTH1_TRAIN, runs)
         for words, shape, settings in (ablation()[0], ablation()[-1])

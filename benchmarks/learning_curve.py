@@ -12,20 +12,18 @@ FILE`` keeps every training in a file as it ends and takes from there what is do
 
 from __future__ import annotations
 
-import argparse
 import sys
 import warnings
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
-from benchmarks.architectures import Runs  # first: it sets the threads
+import benchmarks.one_core  # noqa: F401  before TensorFlow
 
 import numpy as np  # isort: skip
 import pandas as pd  # isort: skip
 
 import tsforecast as tsf  # isort: skip
-from benchmarks.record import measure, write  # isort: skip
+from benchmarks.record import Runs, arguments, measure, write  # isort: skip
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "small": {"units": 8, "updates": 60, "learning_rate": 0.005},
@@ -230,15 +228,11 @@ def skill(errors: list[float], naive: list[float]) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="the smallest size, no record")
-    parser.add_argument("--validate", action="store_true", help="the choice of settings only")
-    parser.add_argument("--keep", type=Path, metavar="FILE", help="where trainings are kept")
-    wanted = parser.parse_args()
+    wanted = arguments(__doc__).parse_args()
     if wanted.quick:
         print(retail_run(24, 1, 0, "small", validate=True)["mase"])
         return 0
-    tried, rows = retail_part(Runs(wanted.keep), wanted.validate)
+    tried, rows = retail_part(Runs(__file__, wanted.keep), wanted.validate)
     if wanted.validate:
         print(pd.DataFrame(tried).to_string())
     else:

@@ -12,14 +12,12 @@ FILE`` keeps every training in a file as it ends and takes from there what is do
 
 from __future__ import annotations
 
-import argparse
 import sys
 import warnings
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
-from benchmarks.architectures import Runs  # first: it sets the threads
+import benchmarks.one_core  # noqa: F401  before TensorFlow
 from benchmarks.learning_curve import BATCH, epochs_for, skill
 from benchmarks.learning_curve import CONFIGS as ALL_CONFIGS
 
@@ -27,7 +25,7 @@ import numpy as np  # isort: skip
 import pandas as pd  # isort: skip
 
 import tsforecast as tsf  # isort: skip
-from benchmarks.record import measure, write  # isort: skip
+from benchmarks.record import Runs, arguments, measure, write  # isort: skip
 
 CONFIGS = {name: ALL_CONFIGS[name] for name in ("small", "large")}
 DAY, WEEK = 48, 336  # half-hours
@@ -167,16 +165,12 @@ def demand_row(runs: Runs, days: int, config: str | None) -> dict[str, Any]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="the smallest size, no record")
-    parser.add_argument("--validate", action="store_true", help="the choice of settings only")
-    parser.add_argument("--keep", type=Path, metavar="FILE", help="where trainings are kept")
-    wanted = parser.parse_args()
+    wanted = arguments(__doc__).parse_args()
     if wanted.quick:
         row = cutoffs(validate=True)[0]
         print(demand_run(2, row, "small"), simple_for_demand(2, row))
         return 0
-    tried, rows = demand_part(Runs(wanted.keep), wanted.validate)
+    tried, rows = demand_part(Runs(__file__, wanted.keep), wanted.validate)
     if wanted.validate:
         print(pd.DataFrame(tried).to_string())
     else:

@@ -11,16 +11,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # the seconds are those of one core
-os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+import benchmarks.one_core  # noqa: F401  before TensorFlow
 
-import numpy as np
+import numpy as np  # isort: skip
 import pandas as pd
 
 import tsforecast as tsf

@@ -11,6 +11,7 @@ use it too.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import math
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -246,6 +247,54 @@ def check(path: str | Path) -> list[str]:
     if digest({name: at_commit(commit, name) for name in names}) != run["code"]:
         found.append(f"commit {commit[:10]} has other code than the code that made the record")
     return found
+
+
+# --- a run that can be interrupted ----------------------------------------------------------------
+
+
+def arguments(doc: str) -> argparse.ArgumentParser:
+    """The options that every benchmark has: --quick, --validate and --keep."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="seconds, and no record")
+    parser.add_argument("--validate", action="store_true", help="the choice of settings only")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="where trainings are kept")
+    return parser
+
+
+class Runs:
+    """Trainings by what they are: in memory, and in a file where one is named.
+
+    What a file holds is used again only by the code that made it.
+
+    Parameters
+    ----------
+    script : str or path
+        The benchmark: its own ``__file__``.
+    path : path, optional
+        The file, a line of JSON per training. Without it, everything is forgotten at the end.
+    """
+
+    def __init__(self, script: str | Path, path: Path | None = None) -> None:
+        self.path = path
+        self.done: dict[str, dict[str, Any]] = {}
+        self.code = code_of_run(script)["code"] if path else ""
+        if path and path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                code, key, result = json.loads(line)
+                if code == self.code:  # of other code it would be another experiment
+                    self.done[key] = result
+
+    def get(self, key: Any, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The result of `make`, or what it was before. `key` is all that it depends on."""
+        name = json.dumps(key, sort_keys=True)
+        if name not in self.done:
+            self.done[name] = plain(make())
+            if self.path:
+                with self.path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps([self.code, name, self.done[name]]) + "\n")
+            numbers = {k: v for k, v in self.done[name].items() if isinstance(v, float)}
+            print(name, numbers, flush=True)
+        return self.done[name]
 
 
 # --- the record -----------------------------------------------------------------------------------

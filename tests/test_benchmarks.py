@@ -56,7 +56,7 @@ def test_a_record_says_how_it_was_made(path):
 def test_every_script_has_its_place_in_the_list():
     from benchmarks.__main__ import SCRIPTS
 
-    helpers = {"__main__", "record", "scores"}
+    helpers = {"__main__", "one_core", "record", "scores"}
     there = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - helpers
     assert there <= set(SCRIPTS)
     assert {path.stem for path in RECORDS} <= set(SCRIPTS)
@@ -528,3 +528,28 @@ def test_published_rows_are_ordered_and_complete():
     best = [row["mse"] for row in ett if row["model"] == "SegRNN"]
     assert best == [0.351, 0.392, 0.423, 0.466]
     assert {row["horizon"] for row in ett if row["model"] == "LSTM with attention"} == {336, 720}
+
+
+# --- runs that can be interrupted -----------------------------------------------------------------
+
+
+def test_runs_are_kept_and_made_again_by_other_code_only(tmp_path, monkeypatch, capsys):
+    code = {"code": "x"}
+    monkeypatch.setattr(record, "code_of_run", lambda script: code)
+    path, made = tmp_path / "runs.jsonl", []
+
+    def make():
+        made.append(1)
+        return {"mase": np.float32(1.0), "errors": {"a": 1.0}}
+
+    for _ in range(2):
+        found = record.Runs("script.py", path).get({"part": "test", "seed": 1}, make)
+        assert found == {"mase": 1.0, "errors": {"a": 1.0}}
+    assert len(made) == 1
+    record.Runs("script.py", path).get({"part": "test", "seed": 2}, make)
+    assert len(made) == 2
+    code["code"] = "other code"
+    record.Runs("script.py", path).get({"part": "test", "seed": 1}, make)
+    assert len(made) == 3
+    kept = [json.loads(line)[0] for line in path.read_text().splitlines()]
+    assert kept == ["x", "x", "other code"]

@@ -1,7 +1,5 @@
 """The scripts of two pages of results: what they compare is comparable, and nothing leaks."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -107,28 +105,6 @@ def test_the_encoders_have_recurrent_layers_of_comparable_size(small_task):
     assert recurrent("convlstm") == pytest.approx(recurrent("vanilla"), rel=0.5)
 
 
-def test_runs_are_kept_and_not_repeated(tmp_path, monkeypatch, capsys):
-    code = {"code": "x"}
-    monkeypatch.setattr(architectures, "code_of_run", lambda script: code)
-    path = tmp_path / "runs.jsonl"
-    made = []
-
-    def make():
-        made.append(1)
-        return {"mase": 1.0, "errors": {"a": 1.0}}
-
-    for _ in range(2):
-        assert architectures.Runs(path).get(("test", 1), make)["mase"] == 1.0
-    assert len(made) == 1
-    code["code"] = "other code"
-    architectures.Runs(path).get(("test", 1), make)
-    assert len(made) == 2
-    assert [json.loads(line)["code"] for line in path.read_text().splitlines()] == [
-        "x",
-        "other code",
-    ]
-
-
 # --- learning curve -----------------------------------------------------------------------------
 
 
@@ -227,7 +203,9 @@ def test_a_row_compares_the_same_series(monkeypatch):
         return {"mase": mase, "errors": errors, "windows": 1, "fit_s": 1.0, "cpu_s": 1.0}
 
     monkeypatch.setattr(learning_curve, "retail_run", run)
-    row = learning_curve.retail_row(learning_curve.Runs(), 24, 10, 2, "small")
+    row = learning_curve.retail_row(
+        learning_curve.Runs(learning_curve.__file__), 24, 10, 2, "small"
+    )
     expected = [
         np.mean([simple["AutoETS"][name] for name in learning_curve.draw(names, 10, number)])
         for number in (0, 1)
