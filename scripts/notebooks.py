@@ -48,7 +48,7 @@ KEPT_NOTEBOOK_KEYS = ("mystnb", "tags")
 KEPT_CELL_KEYS = ("mystnb", "tags")
 TAGS = re.compile(
     r"nbval-(ignore-output|check-output|skip)|(hide|remove)-(input|output|cell)"
-    r"|full-width|margin|output_scroll|[ra]tol-[\d.e-]+"
+    r"|full-width|margin|output_scroll|window-explorer|[ra]tol-[\d.e-]+"
 )
 # What TensorFlow's C++ side writes before Python can stop it.
 LIBRARY_LOG = re.compile(

@@ -20,6 +20,7 @@ from tsforecast import (
     forecast_table,
     listing,
     models,
+    plot_cells,
     plot_errors,
     plot_forecast,
     plot_history,
@@ -68,6 +69,46 @@ def test_plot_window_draws_what_goes_in_and_out(lead, number):
     cutoff = next(line for line in ax.lines if line.get_linestyle() == ":")
     assert cutoff.get_xdata()[0] == windows.cutoffs[number].to_numpy()
     assert f"window {number % len(windows)} of {len(windows)}" in ax.get_title()
+
+
+ROLES = {"targets": "b", "past_covariates": "a", "future_covariates": "d", "static_covariates": "s"}
+
+
+def marked(ax, marker):
+    """The cells that carry a mark, as (row of the picture, column)."""
+    points = [line for line in ax.lines if line.get_marker() == marker and len(line.get_xdata())]
+    return sorted((int(p.get_ydata()[0]), int(p.get_xdata()[0])) for p in points)
+
+
+@pytest.mark.parametrize(("lead", "number"), [(1, 0), (2, 3), (0, -1)])
+def test_plot_cells_marks_the_cells_of_each_array(lead, number):
+    table = make_table(rows=12)
+    framing = Framing(3, horizon=2, lead=lead, use_target_history=lead > 0, **ROLES)
+    windows = framing.windows(table)
+    ax = plot_cells(windows, number)
+    place = {name: windows.columns.index(name) for name in windows.columns}
+    rows = {
+        "o": (windows.input_times(number), framing.inputs),
+        "s": (windows.target_times(number), ["b"]),
+        "^": (windows.target_times(number), ["d"]),
+        "D": (windows.input_times(number)[:1], ["s"]),
+    }
+    for marker, (times, names) in rows.items():
+        cells = [
+            (int(row), place[name]) for row in table.index.get_indexer(times) for name in names
+        ]
+        assert marked(ax, marker) == sorted(cells)
+    cutoff = next(line for line in ax.lines if line.get_linestyle() == ":")
+    assert cutoff.get_ydata()[0] == table.index.get_loc(windows.cutoffs[number]) + 1
+    assert [text.get_text() for text in ax.texts] == [f"{v:g}" for v in windows.values.ravel()]
+
+
+def test_plot_cells_of_a_long_table_shows_the_window_and_what_is_near():
+    ax = plot_cells(Framing(4).windows(make_table(rows=200)), 100)
+    assert len(ax.get_yticks()) == 5 + 6
+    assert marked(ax, "o")[0][0] == 3 and len(marked(ax, "o")) == 4 * 6
+    with pytest.raises(ValueError, match=r"window of 49 rows .* windows.plot\(2\)"):
+        plot_cells(Framing(48).windows(make_table(rows=200)), 2)
 
 
 @pytest.mark.parametrize(

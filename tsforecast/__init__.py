@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tsforecast.plotting import (
         listing,
         plot_backtest,
+        plot_cells,
         plot_errors,
         plot_forecast,
         plot_history,
@@ -78,6 +79,7 @@ __all__ = [
     "listing",
     "load_model",
     "plot_backtest",
+    "plot_cells",
     "plot_errors",
     "plot_forecast",
     "plot_history",
@@ -120,6 +122,7 @@ _HOMES = {
     "plotting": (
         "listing",
         "plot_backtest",
+        "plot_cells",
         "plot_errors",
         "plot_forecast",
         "plot_history",

@@ -19,6 +19,13 @@ from tsforecast.tables import Table
 
 INK, GREY = "#1b1f24", "#8a8f98"
 BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"  # colour-blind safe
+MOST_CELLS = 40  # rows that a figure shows cell by cell
+CELLS = {  # the arrays that a model reads: colour, mark and words
+    "X": (BLUE, "o", "X: what goes in"),
+    "y": (ORANGE, "s", "y: what should come out"),
+    "future": (GREEN, "^", "future: known at the target steps"),
+    "static": (PURPLE, "D", "static: one value, read once"),
+}
 DASHES = ("-", "--", "-.", ":", (0, (6, 2, 1, 2, 1, 2)))  # of simple forecasts, side by side
 FORECASTS = ("LastValue", "SeasonalValue", "TrainingMean", "LinearForecast")  # simple ones
 STYLE: dict[str, Any] = {
@@ -99,6 +106,91 @@ def plot_window(windows: Windows, window: int = 0, ax: Any = None) -> Any:
         f"{len(out)} out (orange squares); dotted line: cutoff"
     )
     return ax
+
+
+def plot_cells(windows: Windows, window: int = 0, ax: Any = None) -> Any:
+    """Draw the table itself, with the cells marked that one window reads and forecasts.
+
+    Parameters
+    ----------
+    windows : Windows
+        From `Framing.windows`, of a table that is small enough to read cell by cell.
+    window : int
+        Which window.
+    ax : matplotlib axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib axes
+
+    Raises
+    ------
+    ValueError
+        If the window covers more than 40 rows.
+
+    Examples
+    --------
+    >>> from tsforecast import Framing, datasets
+    >>> ax = plot_cells(Framing(3, horizon=2).windows(datasets.toy("multivariate")))
+    """
+    framing, columns = windows.framing, windows.columns
+    if framing.span > MOST_CELLS:
+        raise ValueError(
+            f"A window of {framing.span} rows is too long to read cell by cell (at most "
+            f"{MOST_CELLS}). Draw it as lines: windows.plot({window})."
+        )
+    window %= len(windows)
+    start, targets = windows.starts[window], windows.target_rows[window]
+    inputs = range(start, start + framing.lookback)
+    rows = range(len(windows.index))
+    if len(rows) > MOST_CELLS:  # the window, and some rows on either side
+        rows = rows[max(0, start - 3) : start + framing.span + 3]
+    marks: dict[tuple[int, Any], list[str]] = {}
+    for array, where, names in (
+        ("X", inputs, framing.inputs),
+        ("y", targets, framing.targets),
+        ("future", targets, framing.future_covariates),
+        ("static", inputs[:1], framing.static_covariates),
+    ):
+        for row, name in itertools.product(where, names):
+            marks.setdefault((row, name), []).append(array)
+
+    ax = _axes(ax)
+    for (place, row), (number, name) in itertools.product(enumerate(rows), enumerate(columns)):
+        here = marks.get((row, name), [])
+        color = CELLS[here[0]][0] if here else GREY
+        box = (number + 0.04, place + 0.06), 0.92, 0.88
+        ax.add_patch(_box(*box, facecolor=color, alpha=0.18 if here else 0.08))
+        if here:
+            ax.add_patch(_box(*box, fill=False, edgecolor=color, linewidth=1.2))
+        for mark, array in enumerate(here):
+            color, marker, _ = CELLS[array]
+            ax.plot(number + 0.15 + 0.13 * mark, place + 0.5, marker, color=color, markersize=5)
+        value = f"{windows.values[row, columns.index(name)]:g}"
+        ax.text(number + 0.88, place + 0.5, value, ha="right", va="center", color=INK)
+    ax.axhline(inputs[-1] - rows[0] + 1, color=INK, linewidth=1, linestyle=":")
+
+    used = dict.fromkeys(array for here in marks.values() for array in here)
+    for _, (color, marker, label) in ((array, CELLS[array]) for array in CELLS if array in used):
+        ax.plot([], [], marker, color=color, markersize=5, label=label)
+    ax.plot([], [], ":", color=INK, linewidth=1, label="cutoff")
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    ax.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
+    ax.set_xticks([number + 0.5 for number in range(len(columns))], [str(name) for name in columns])
+    ax.set_yticks(
+        [place + 0.5 for place in range(len(rows))], [str(windows.index[row]) for row in rows]
+    )
+    ax.tick_params(length=0, labeltop=True, labelbottom=False)
+    ax.spines[:].set_visible(False)
+    ax.set_title(f"window {window} of {len(windows)}")
+    return ax
+
+
+def _box(corner: tuple[float, float], width: float, height: float, **style: Any) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle(corner, width, height, **style)
 
 
 def plot_history(history: Any, ax: Any = None) -> Any:

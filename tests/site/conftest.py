@@ -3,6 +3,7 @@
 import functools
 import http.server
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -12,6 +13,11 @@ from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = Path(os.environ.get("BOOK_HTML", ROOT / "_build" / "html"))
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = [
+    *["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
+    *["--disable-background-networking", "--disable-component-update", "--disable-sync"],
+]
 
 
 def toc_pages() -> list[str]:
@@ -81,3 +87,25 @@ def base_url(site):
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+def chromium() -> str:
+    for path in map(shutil.which, NAMES):
+        if path:
+            return path
+    if reason := os.environ.get("NO_BROWSER"):
+        pytest.skip(f"no Chromium: {reason}")
+    if os.environ.get("CI") == "true":
+        pytest.fail("no Chromium in CI: install the chromium package", pytrace=False)
+    return pytest.skip("no Chromium on the PATH: install the chromium package to run these tests")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    path = chromium()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()

@@ -4,16 +4,8 @@ The browser is the system's Chromium. Without one these tests skip, but not in C
 (``CI=true``): there they fail, unless ``NO_BROWSER`` says why there can be none.
 """
 
-import os
-import shutil
-
 import pytest
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-FLAGS = [
-    *["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
-    *["--disable-background-networking", "--disable-component-update", "--disable-sync"],
-]
 SCREENS = {"desktop": (1280, 900), "phone": (360, 740)}
 SCROLLS_SIDEWAYS = """() => {
     const root = document.documentElement;
@@ -27,28 +19,6 @@ SCROLLS_SIDEWAYS = """() => {
         (e) => e.getBoundingClientRect().right > root.clientWidth + 1 && !inside(e));
     return root.scrollWidth + " px: " + wide.slice(-3).map((e) => e.outerHTML.slice(0, 200)).join(" | ");
 }"""
-
-
-def chromium() -> str:
-    for path in map(shutil.which, NAMES):
-        if path:
-            return path
-    if reason := os.environ.get("NO_BROWSER"):
-        pytest.skip(f"no Chromium: {reason}")
-    if os.environ.get("CI") == "true":
-        pytest.fail("no Chromium in CI: install the chromium package", pytrace=False)
-    return pytest.skip("no Chromium on the PATH: install the chromium package to run these tests")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = chromium()
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module", params=SCREENS.values(), ids=SCREENS.keys())
