@@ -372,7 +372,6 @@
     set({});
     picture.after(root);
     picture.style.display = "none";
-    root.tsfSet = set; // as the controls do, for tests
   }
 
   const picture = document.querySelector(".tag_window-explorer");
