@@ -220,7 +220,9 @@ def test_every_start_is_possible_and_the_list_says_when_it_was_left(open_page):
 
 def test_copying_works_where_the_page_may_not_write_to_the_clipboard(open_page):
     page = Explorer(open_page())
-    page.tab.evaluate("navigator.clipboard.writeText = () => Promise.reject(Error('not allowed'))")
+    page.tab.evaluate(
+        "() => { navigator.clipboard.writeText = () => Promise.reject(Error('not allowed')); }"
+    )
     page.tab.locator("#we-horizon").fill("4")
     assert page.copied() == page.text("call pre")
     assert "horizon=4" in page.text("call pre")
