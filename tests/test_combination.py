@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from keras import ops
 
 from tsforecast import Forecaster, Framing, build_model, fit, predict, with_horizon
-from tsforecast.layers import AddToCombination, ErrorUnits, Logarithms, SimpleForecasts
+from tsforecast.layers import (
+    AddToCombination,
+    ErrorUnits,
+    Logarithms,
+    OwnSpread,
+    SimpleForecasts,
+)
 from tsforecast.models import DECODERS
 from tsforecast.training import adapt
 
@@ -152,6 +158,30 @@ def test_a_unit_is_never_zero():
     assert 0 < unit < 0.7
 
 
+@pytest.mark.parametrize("skip", ["last", "season", "linear", "combination"])
+def test_what_swings_twice_as_much_is_corrected_twice_as_much(skip):
+    table = panel(series=1)
+    windows = Framing(12, horizon=3).windows(table)
+    season = 6 if skip in ("season", "combination") else None
+    model = build_model(windows.framing, units=4, scaling="log", skip=skip, season=season)
+    adapt(model, windows)  # random weights, so there is a correction
+    x = windows.X[:5].astype("float64")
+    last = x[:, -1:]
+    found = ops.convert_to_numpy(model(x))
+    for factor in (1.0, 2.0, 3.0):  # of the logarithms' way from the last value
+        moved = ops.convert_to_numpy(model(10 * last * (x / last) ** factor))
+        change = np.log(found / last)
+        wanted = 10 * last * np.exp(factor * change)  # ten times the level changes nothing else
+        np.testing.assert_allclose(moved, wanted, rtol=0.02)
+    assert np.abs(change).mean() > 0.01
+
+
+def test_a_spread_is_never_zero():
+    x, spread = OwnSpread(1)(np.zeros((1, 8, 2)))
+    assert ops.convert_to_numpy(spread).ravel() == pytest.approx(0.01)
+    assert np.isfinite(ops.convert_to_numpy(x)).all()
+
+
 @pytest.mark.parametrize("strategy", ["joint", "direct", "recursive"])
 def test_a_forecaster_keeps_what_it_weighs(strategy, tmp_path):
     forecaster = Forecaster(
@@ -238,13 +268,14 @@ def test_a_linear_rule_in_logarithms_is_the_least_squares_rule_of_logarithms():
     model = build_model(windows.framing, units=2, scaling="log", skip="linear")
     adapt(model, windows)
     rule = next(layer for layer in model.layers if layer.name == "linear")
-    read = keras.Model(model.input, [rule.input[0], rule.input[1], rule.output])
-    features, last, fitted = (ops.convert_to_numpy(x) for x in read(windows.X.astype("float32")))
+    read = keras.Model(model.input, [*rule.input, rule.output])
+    found = read(windows.X.astype("float32"))
+    features, last, spread, fitted = (ops.convert_to_numpy(x) for x in found)
     design = np.column_stack([features, np.ones(len(features))]).astype(float)
-    rest = (np.log(windows.y) - last).reshape(len(last), -1)
+    rest = ((np.log(windows.y) - last) / spread)[..., 0]  # in the window's own spread
     weights, *_ = np.linalg.lstsq(design, rest, rcond=None)
     np.testing.assert_allclose(
-        fitted.reshape(len(last), -1), design @ weights + last[..., 0], atol=1e-3
+        fitted[..., 0], design @ weights * spread[..., 0] + last[..., 0], atol=1e-3
     )
 
 

@@ -93,7 +93,15 @@ def test_the_rate_is_chosen_by_validation():
 def test_pairs_that_choose_the_rate_cover_all_parts():
     encoders, decoders = zip(*architectures.TRIED, strict=True)
     assert set(encoders) == set(architectures.ENCODERS) == set(tsf.models.ENCODERS) - {"patched"}
-    assert set(decoders) == set(architectures.DECODERS) == set(tsf.models.DECODERS) - {"patchwise"}
+    assert (
+        set(decoders)
+        == set(architectures.DECODERS)
+        == set(tsf.models.DECODERS)
+        - {
+            "patchwise",
+            "stepwise",
+        }
+    )
 
 
 def test_the_encoders_have_recurrent_layers_of_comparable_size(small_task):

@@ -202,6 +202,10 @@ def decoder_count(name, state, u, horizon, targets, future):
         + dense(u, targets),
         "attention": dense(state, u) + lstm(u, u + future) + dense(2 * u, targets),
         "patchwise": 2 * dense(state, u) + horizon * u + lstm(u, u + future) + dense(u, targets),
+        "stepwise": dense(state, horizon * 8)
+        + dense(8 + future, 2 * u)
+        + dense(2 * u, 2 * u)
+        + dense(2 * u, targets),
     }[name]
 
 
@@ -255,6 +259,24 @@ def test_a_patchwise_decoder_starts_every_patch_from_the_same_state():
             hidden, _ = steps.lstm(read[None].astype("float32"), first)
             by_hand.append(as_numpy(write(hidden)).reshape(3, 3))
     by_hand = np.reshape(by_hand, (2, 6, 3))
+    np.testing.assert_allclose(as_numpy(model([given, ahead])), by_hand, atol=1e-6)
+
+
+def test_a_stepwise_decoder_writes_each_step_from_its_own_context_and_future():
+    state, future = keras.Input((5,)), keras.Input((6, 2))
+    model = keras.Model(
+        [state, future], models.stepwise(state, 6, 3, units=4, future=future, context=7)
+    )
+    say, first, second, write = [layer for layer in model.layers if layer.weights]
+    rng = np.random.default_rng(0)
+    given, ahead = rng.normal(size=(2, 5)), rng.normal(size=(2, 6, 2))
+    context = as_numpy(say(given.astype("float32")))  # (2, 6 * 7)
+    by_hand = np.zeros((2, 6, 3))
+    for window in range(2):
+        for step in range(6):  # a plain loop: no step reads another
+            own = context[window, 7 * step : 7 * step + 7]
+            read = np.concatenate([own, ahead[window, step]])[None].astype("float32")
+            by_hand[window, step] = as_numpy(write(second(first(read))))[0]
     np.testing.assert_allclose(as_numpy(model([given, ahead])), by_hand, atol=1e-6)
 
 

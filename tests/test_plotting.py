@@ -216,6 +216,7 @@ SIZES = {  # no two alike, so that a wrong word shows
     "filters": 7,
     "future": 1,
     "static": 2,
+    "context": 8,
     "last step": 1,
 }
 WIDE = Framing(
@@ -351,5 +352,6 @@ def test_shape_card_of_patches_and_of_a_combination():
     assert card["PatchSteps"] == "patches of the forecast x units"
     assert card["SimpleForecasts"] == "forecasts x horizon x targets"
     assert card["ErrorUnits"] == "one x targets"
+    assert card["OwnSpread"] == "lookback x inputs"
     assert card["Reshape"].tolist() == ["patches x steps per patch * inputs", "horizon x numbers"]
     assert card["AddToCombination"] == "horizon x targets"

@@ -296,6 +296,47 @@ class Logarithms(Adapted):
 
 
 @keras.saving.register_keras_serializable("tsforecast")
+class OwnSpread(layers.Layer):
+    """Count the targets' history of each window in the window's own spread.
+
+    The spread is the root mean square of what is read, which is relative to a level already. So a
+    series that swings by five percents a day and one that swings by fifty look alike.
+
+    Parameters
+    ----------
+    targets : int
+        The first so many columns are the targets' history; the others stay as they are.
+    least : float
+        What the spread is at least, near a window that does not move at all.
+
+    Notes
+    -----
+    Reads X (batch, lookback, inputs); returns X in own spreads, and the spread
+    (batch, 1, targets).
+
+    Examples
+    --------
+    >>> x, spread = OwnSpread(targets=1)(np.array([[[-0.5], [0.5]], [[-0.05], [0.05]]]))
+    >>> ops.convert_to_numpy(x)[:, :, 0].round(2).tolist()
+    [[-1.0, 1.0], [-0.98, 0.98]]
+    """
+
+    def __init__(self, targets: int, least: float = 0.01, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.targets, self.least = targets, least
+
+    def call(self, x: Any) -> Any:
+        history = x[:, :, : self.targets]  # (batch, lookback, targets)
+        square = ops.mean(ops.square(history), axis=1, keepdims=True)  # (batch, 1, targets)
+        spread = ops.sqrt(square + self.least**2)
+        x = ops.concatenate([history / spread, x[:, :, self.targets :]], axis=-1)
+        return x, spread
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"targets": self.targets, "least": self.least}
+
+
+@keras.saving.register_keras_serializable("tsforecast")
 class ErrorUnits(layers.Layer):
     """What an error in a window is counted in: its own seasonal naive error, or its level.
 
@@ -635,7 +676,8 @@ class AddCorrection(Adapted):
     typical errors (root mean square) that the simple forecast makes on the training windows, one
     per target: a training loss of 1 (mean squared error) means "no better than the simple
     forecast". With a third input, each window's own unit (batch, 1, targets), errors are
-    measured in that unit.
+    measured in that unit. Of logarithms there is a fourth, the window's own spread, in which
+    the correction counts.
     """
 
     def __init__(self, log: bool = False, **kwargs: Any) -> None:
@@ -664,8 +706,9 @@ class AddCorrection(Adapted):
         squares: Any = 0.0
         count, low, high = 0, np.inf, -np.inf
         for read, y in batches:
-            simple, unit = read if isinstance(read, (list, tuple)) else (read, 1.0)
-            simple, unit = _numpy(self.simple_of(simple)), _numpy(1.0 if self.log else unit)
+            simple, *units = read if isinstance(read, (list, tuple)) else [read]
+            simple = _numpy(self.simple_of(simple))
+            unit = _numpy(units[0]) if units and not self.log else 1.0
             y, simple = (np.log(y) if self.log else y) / unit, simple / unit
             rest = (y - simple).astype(np.float64)
             squares, count = squares + (rest**2).sum(axis=(0, 1)), count + rest[..., 0].size
@@ -677,11 +720,12 @@ class AddCorrection(Adapted):
 
     def call(self, inputs: Any) -> Any:
         correction, simple, *units = inputs
-        unit = units[0] * self.scale if units and not self.log else self.scale
+        unit = units[-1] * self.scale if units else self.scale  # (batch, 1, targets)
         if len(correction.shape) == 4:  # quantiles
             simple, unit = ops.expand_dims(simple, -1), ops.expand_dims(unit, -1)
-        forecast = simple + correction * unit
-        return ops.exp(forecast) if self.log else forecast
+        if self.log:  # a factor between e^-20 and e^20: no forecast is infinite
+            return ops.exp(simple + ops.clip(correction * unit, -20.0, 20.0))
+        return simple + correction * unit
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"log": self.log}
@@ -691,7 +735,7 @@ class AddCorrection(Adapted):
 class AddToCombination(AddCorrection):
     """A weighted mean of simple forecasts, plus the network's correction.
 
-    Reads [correction, weights, simple forecasts], with a fourth input each window's own unit:
+    Reads [correction, weights, simple forecasts], and what else `AddCorrection` reads:
     correction (batch, horizon, targets) or one axis more, of quantiles; weights
     (batch, horizon, targets * forecasts), of which a softmax makes shares; simple forecasts
     (batch, forecasts, horizon, targets). The correction counts in typical errors of their plain

@@ -27,6 +27,7 @@ from tsforecast.layers import (
     LastValue,
     LinearForecast,
     Logarithms,
+    OwnSpread,
     OwnUnits,
     PatchSteps,
     Quantiles,
@@ -540,6 +541,54 @@ def patchwise(
     return layers.Reshape((horizon, targets))(x)  # (batch, horizon, targets)
 
 
+def stepwise(
+    state: Tensor,
+    horizon: int,
+    targets: int,
+    units: int = 50,
+    activation: str = "tanh",
+    future: Tensor | None = None,
+    initializer: str = "glorot_uniform",
+    context: int = 8,
+) -> Tensor:
+    """Each step is written by itself, from a few numbers of its own and what is known of it.
+
+    state : (batch, units)  ->  (batch, horizon, targets)
+
+    One Dense layer says in a few numbers what the state means for each step. Two more, the same for
+    all steps, join them with the future covariates of the step: the hour, a holiday, the weather,
+    the value a day before. No step reads another one.
+
+    Parameters
+    ----------
+    state, horizon, targets, future, initializer
+        As in `vector`.
+    units : int
+        Half the width of the two Dense layers.
+    activation
+        Not used: this decoder has no LSTM.
+    context : int
+        Numbers by which each step knows of the state.
+
+    References
+    ----------
+    Wen et al., "A Multi-Horizon Quantile Recurrent Forecaster", 2017: the decoder of MQ-RNN.
+
+    Examples
+    --------
+    >>> stepwise(keras.Input((50,)), horizon=48, targets=3, future=keras.Input((48, 5))).shape
+    (None, 48, 3)
+    """
+    x = layers.Dense(horizon * context)(state)  # (batch, horizon * context)
+    x = layers.Reshape((horizon, context), name="context")(x)  # (batch, horizon, context)
+    if future is not None:
+        x = layers.Concatenate()([x, future])  # (batch, horizon, context + future)
+    x = layers.Dense(2 * units, activation="relu")(x)  # (batch, horizon, 2 * units)
+    x = layers.Dense(2 * units, activation="relu")(x)  # (batch, horizon, 2 * units)
+    write = layers.Dense(targets, kernel_initializer=initializer)
+    return write(x)  # the same layers for every step: (batch, horizon, targets)
+
+
 ENCODERS: dict[str, Callable[..., Any]] = {
     "vanilla": vanilla,
     "stacked": stacked,
@@ -554,6 +603,7 @@ DECODERS: dict[str, Callable[..., Any]] = {
     "autoregressive": autoregressive,
     "attention": attention,
     "patchwise": patchwise,
+    "stepwise": stepwise,
 }
 # They read every time step and cannot skip a masked one.
 WHOLE = (cnn, convlstm, patched, attention)
@@ -593,8 +643,9 @@ def build_model(
         column; use ``windows.framing``, or name them, for more.
     encoder : {"vanilla", "stacked", "bidirectional", "cnn", "convlstm", "patched"} or function
         How the history is read.
-    decoder : {"vector", "encoder_decoder", "autoregressive", "attention", "patchwise"} or function
-        How the forecast is written.
+    decoder : str or function
+        How the forecast is written: "vector", "encoder_decoder", "autoregressive", "attention",
+        "patchwise" or "stepwise".
     units : int
         Width of the LSTM layers (filters of a convlstm).
     activation : str
@@ -604,7 +655,7 @@ def build_model(
         every column minus its mean, over its standard deviation; "window", the targets' history
         relative to its last value in the window, the other columns as in "standard"; "series",
         as "window" and counted in a unit of the window's own, for a panel whose series differ in
-        size; "log", as "window" in logarithms, for positive series that change by percents, with
+        size; "log", as "series" in logarithms, for positive series that change by percents, with
         a loss that counts in the window's own errors. The default is "window" where the targets'
         history is an input, else "standard".
     skip : {"none", "last", "season", "linear", "combination"}
@@ -682,7 +733,7 @@ def build_model(
     inputs = _inputs(framing)
     masked = framing.missing == "mask"
     raw = inputs["X"]  # (batch, lookback, inputs)
-    scaled, own = dict(inputs), []  # own: each window's own unit, if it has one
+    scaled, own = dict(inputs), []  # own: each window's own units, if it has any
     if scaling == "series":
         scaled["X"], unit = OwnUnits(targets, masked, name="own_units")(raw)
         own = [unit]  # (batch, 1, targets)
@@ -693,9 +744,12 @@ def build_model(
     if scaling != "none":
         relative = targets if scaling in RELATIVE else 0
         names = None if framing.targets is None else [str(name) for name in framing.inputs]
-        level = _seasons(season)[0] if skip == "combination" else 1
+        level = _seasons(season)[-1] if skip == "combination" else 1
         log = scaling == "log"
         scaled["X"] = Scaling(relative, names, masked, level, log, name="scaling")(scaled["X"])
+    if scaling == "log":
+        scaled["X"], spread = OwnSpread(targets, name="own_spread")(scaled["X"])
+        own += [spread]  # (batch, 1, targets)
     if scaling != "none" and "future" in inputs:
         scaled["future"] = Scaling(name="scaling_future")(inputs["future"])
     if "static" in inputs:
@@ -888,9 +942,8 @@ def _simple_forecast(
     if skip == "linear":
         features = [layers.Flatten()(scaled[name]) for name in sorted(scaled)]
         features = layers.Concatenate()(features) if len(features) > 1 else features[0]
-        log, units = scaling == "log", own if scaling == "series" else []
-        rule = LinearForecast(horizon, targets, ridge, log, name="linear")
-        simple = rule([features, simple, *units])
+        rule = LinearForecast(horizon, targets, ridge, scaling == "log", name="linear")
+        simple = rule([features, simple, *own[-1:]])
     return simple
 
 

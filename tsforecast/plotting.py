@@ -711,7 +711,7 @@ def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, .
         return ("horizon", "targets")
     if kind == "model of one step":
         return ("horizon", "targets")
-    if kind in ("X", "OwnUnits", "Scaling"):
+    if kind in ("X", "OwnUnits", "OwnSpread", "Scaling"):
         picture = ("rows", "columns") if rank == 4 else ()
         return before or ("lookback", *picture, "inputs")
     if kind == "future":
@@ -737,6 +737,8 @@ def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, .
         return before[-rank:]
     if kind == "Reshape" and before[-1] == "future":
         return ("patches of the forecast", "steps per patch * future")
+    if layer.name == "context":
+        return ("horizon", "context")
     if kind == "Reshape" and rank == 3:
         return ("subsequences", "steps", before[-1])
     if kind == "Reshape":

@@ -1,15 +1,6 @@
-"""This package: an LSTM reads days, a small network of Dense layers writes each step."""
-
-from keras import layers
+"""This package: an LSTM reads days, and each step is written from its state and what is known."""
 
 import tsforecast as tsf
-
-
-def step_by_step(state, horizon, targets, units, activation, future):
-    x = layers.Concatenate()([layers.RepeatVector(horizon)(state), future])
-    x = layers.Dense(2 * units, activation="relu")(x)
-    x = layers.Dense(2 * units, activation="relu")(x)
-    return layers.Dense(targets)(x)
 
 
 def fit(train, known, seed, **settings):
@@ -17,7 +8,7 @@ def fit(train, known, seed, **settings):
         horizon=48,
         targets="y",
         future_covariates=known,
-        decoder=step_by_step,
+        decoder="stepwise",
         seed=seed,
         **settings,
     )
