@@ -18,7 +18,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve test lint unit notebooks check-notebooks site benchmarks lock clean
+.PHONY: help setup book serve test lint unit notebooks check-notebooks site links benchmarks lock clean
 
 help: ## list these commands
 	@echo "Each command sets up what it needs (own $(VENV), pinned versions) the first time."
@@ -60,6 +60,9 @@ site: $(READY) ## build the book and check the built pages
 
 notebooks: $(READY) ## re-execute the notebooks and store their outputs (NOTEBOOKS=... for some)
 	@$(PY) scripts/notebooks.py run $(NOTEBOOKS)
+
+links: $(READY) ## ask every link to another site whether it is there (needs the network)
+	@$(PY) scripts/links.py online
 
 benchmarks: $(READY) ## repeat the recorded measurements in benchmarks/ (long)
 	@$(PY) -m benchmarks
