@@ -2,16 +2,19 @@
 
 import io
 import itertools
+import mmap
 import tracemalloc
 from contextlib import redirect_stdout
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tsforecast import Framing, datasets
+from tsforecast.framing import RandomOrder
 
 # --- the oracle: nothing but loops and indices ----------------------------------------------------
 
@@ -653,3 +656,70 @@ def test_a_batch_of_a_table_with_gaps_copies_only_the_batch():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 1e6
+
+
+# --- a random order that is not held ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 64, 1000, 4097, 100_001])
+def test_a_computed_order_has_every_number_once(count):
+    order = RandomOrder(count, np.random.default_rng(count))
+    found = np.concatenate([order[i : i + 37] for i in range(0, count, 37)])
+    assert sorted(found.tolist()) == list(range(count))
+    middle = count // 2
+    np.testing.assert_array_equal(order[middle : middle + 5], found[middle : middle + 5])
+    assert len(order[count : count + 5]) == 0
+
+
+def test_a_computed_order_is_random():
+    count, size = 1 << 18, 256
+    orders = [RandomOrder(count, np.random.default_rng(seed)) for seed in (0, 0, 1)]
+    first, same, other = (order[0:count] for order in orders)
+    np.testing.assert_array_equal(first, same)
+    assert (first == other).mean() < 1e-3
+    # as with drawn orders: neighbours do not go together, and every batch covers the whole table
+    drawn = np.random.default_rng(0).permutation(count)
+    for numbers in (first, other, drawn):
+        assert abs(np.corrcoef(numbers[:-1], numbers[1:])[0, 1]) < 0.01
+        assert np.median(np.abs(np.diff(numbers))) > 0.2 * count
+        means = numbers.reshape(-1, size).mean(axis=1) / count
+        assert means.std() == pytest.approx(np.sqrt(1 / 12 / size), rel=0.1)
+        parts = np.sort(numbers[:size]) // (count // 8)
+        assert np.bincount(parts, minlength=8).min() > 10
+
+
+def test_a_shuffled_pass_needs_two_batches_of_memory():
+    values = np.zeros((300_000, 8), dtype=np.float32)
+    windows = Framing(168, horizon=24).windows(values)
+    batch = sum(array.nbytes for array in windows.batch(slice(0, 256)))
+    tracemalloc.start()
+    for _, (X, _y) in zip(range(50), windows.batches(256, shuffle=True, seed=0), strict=False):
+        assert X.shape == (256, 168, 8)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2.5 * batch, f"{peak / batch:.1f} batches"
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="needs madvise")
+def test_a_file_does_not_stay_in_memory(tmp_path):
+    path = tmp_path / "table.dat"
+    with open(path, "wb") as file:
+        file.truncate(400_000_000)
+    process = psutil.Process()
+    before = process.memory_info().rss
+    table = np.memmap(path, dtype=np.float32, mode="r", shape=(12_500_000, 8))
+    windows = Framing(168, horizon=24).windows(table)
+    for _ in zip(range(64), windows.batches(64, shuffle=True, seed=0), strict=False):
+        pass
+    assert process.memory_info().rss - before < 100e6
+
+
+def test_changes_that_are_not_written_are_kept(tmp_path):
+    path = tmp_path / "table.dat"
+    with open(path, "wb") as file:
+        file.truncate(8_000_000)
+    table = np.memmap(path, dtype=np.float64, mode="c", shape=(1_000_000, 1))
+    table[:] = 7.0
+    windows = Framing(3).windows(table)
+    assert (table == 7).all()
+    assert all((X == 7).all() for X, _y in windows[:3])

@@ -34,6 +34,7 @@ from tsforecast.tables import (
     read_panel,
     read_table,
     read_times,
+    release,
     take_columns,
 )
 
@@ -481,6 +482,79 @@ class Framing:
         return times[self.lead :]
 
 
+def random_order(count: int, rng: np.random.Generator) -> Any:
+    """The numbers from 0 to count - 1 in random order: drawn if they are few, else computed.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    rng : numpy.random.Generator
+        Where the randomness comes from.
+
+    Returns
+    -------
+    numpy.ndarray or RandomOrder
+        A slice of it gives the numbers at those places.
+
+    Examples
+    --------
+    >>> sorted(random_order(5, np.random.default_rng(0))[0:5].tolist())
+    [0, 1, 2, 3, 4]
+    """
+    return rng.permutation(count) if count <= 100_000 else RandomOrder(count, rng)
+
+
+class RandomOrder:
+    """A random order that is computed where it is asked for, so a billion windows need no list.
+
+    A place is scrambled four times: times an odd number, plus a number, and its high bits are mixed
+    into its low ones. Each of these can be undone, so no two places give the same number. A result
+    beyond the last number is scrambled again.
+
+    References
+    ----------
+    Black and Rogaway, "Ciphers with Arbitrary Finite Domains", 2002: cycle walking.
+
+    Examples
+    --------
+    >>> order = RandomOrder(1_000_000, np.random.default_rng(0))
+    >>> len(set(order[0:1_000_000].tolist()))
+    1000000
+    """
+
+    block = 1 << 14  # places that are computed at once
+
+    def __init__(self, count: int, rng: np.random.Generator) -> None:
+        self.count, bits = count, int(count - 1).bit_length()
+        self.mask, self.shift = np.uint64((1 << bits) - 1), np.uint64((bits + 1) // 2)
+        self.odd = rng.integers(0, 1 << 63, 4, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+        self.plus = rng.integers(0, 1 << 63, 4, dtype=np.uint64)
+        self.first, self.numbers = 0, np.arange(0)  # the block that was computed last
+
+    def __getitem__(self, places: slice) -> np.ndarray:
+        start, stop, _ = places.indices(self.count)
+        if not self.first <= start <= stop <= self.first + len(self.numbers):
+            self.first = start
+            self.numbers = self._at(start, min(max(start + self.block, stop), self.count))
+        return self.numbers[start - self.first : stop - self.first]
+
+    def _at(self, start: int, stop: int) -> np.ndarray:
+        """The numbers at the places from start to stop."""
+        numbers = self._scramble(np.arange(start, stop, dtype=np.uint64))
+        beyond = np.flatnonzero(numbers >= self.count)
+        while len(beyond):
+            numbers[beyond] = self._scramble(numbers[beyond])
+            beyond = beyond[numbers[beyond] >= self.count]
+        return numbers.astype(np.int64)
+
+    def _scramble(self, x: np.ndarray) -> np.ndarray:
+        for odd, plus in zip(self.odd, self.plus, strict=True):
+            x = (x * odd + plus) & self.mask
+            x = x ^ (x >> self.shift)
+        return x
+
+
 @dataclass(frozen=True, repr=False, eq=False)
 class Windows:
     """The windows of a table or panel: views of its rows, with times. Made by `Framing.windows`.
@@ -611,6 +685,7 @@ class Windows:
         if framing.static_covariates:
             arrays["static"] = copy(0, 1, framing.static_covariates)[:, 0]
         y = copy(first, framing.horizon, framing.targets)
+        release(self.values)  # of a table in a file
         return (arrays["X"] if len(arrays) == 1 else arrays), y
 
     def batches(
@@ -640,10 +715,10 @@ class Windows:
         [(4, 1, 1), (2, 1, 1)]
         """
         check_whole_number("batch_size", batch_size, 1)
-        order = np.random.default_rng(seed).permutation(len(self)) if shuffle else None
+        order = random_order(len(self), np.random.default_rng(seed)) if shuffle else None
         for first in range(0, len(self), batch_size):
             stop = min(first + batch_size, len(self))
-            yield self.batch(np.arange(first, stop) if order is None else order[first:stop])
+            yield self.batch(slice(first, stop) if order is None else order[first:stop])
 
     def arrays(self) -> tuple[Inputs, np.ndarray]:
         """All windows as one batch: ``model.fit(*windows.arrays())`` is plain Keras."""

@@ -708,7 +708,7 @@ class AddCorrection(Adapted):
         for read, y in batches:
             simple, *units = read if isinstance(read, (list, tuple)) else [read]
             simple = _numpy(self.simple_of(simple))
-            unit = _numpy(units[0]) if units and not self.log else 1.0
+            unit: Any = _numpy(units[0]) if units and not self.log else 1.0
             y, simple = (np.log(y) if self.log else y) / unit, simple / unit
             rest = (y - simple).astype(np.float64)
             squares, count = squares + (rest**2).sum(axis=(0, 1)), count + rest[..., 0].size

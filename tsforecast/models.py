@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from tsforecast.framing import Framing, Windows
+from tsforecast.framing import Framing, Windows, random_order
 from tsforecast.layers import (
     Adapted,
     AddCorrection,
@@ -1271,7 +1271,8 @@ class WindowBatches(keras.utils.PyDataset):
         self.windows, self.batch_size, self.epochs = windows, batch_size, epochs
         self.steps = -(-len(windows) // batch_size)  # batches per epoch
         self.seeds = np.random.default_rng(seed) if shuffle else None
-        self.epoch, self.order = -1, np.arange(0)
+        self.epoch = -1
+        self.order: Any = None
 
     def __len__(self) -> int:
         return self.epochs * self.steps
@@ -1282,7 +1283,7 @@ class WindowBatches(keras.utils.PyDataset):
         if self.seeds is None:
             return self.windows.batch(rows)
         if epoch != self.epoch:
-            self.epoch, self.order = epoch, self.seeds.permutation(len(self.windows))
+            self.epoch, self.order = epoch, random_order(len(self.windows), self.seeds)
         return self.windows.batch(self.order[rows])
 
     def on_epoch_end(self) -> None:

@@ -7,6 +7,7 @@ Used by `tsforecast.framing`; its messages are explained on the error page
 from __future__ import annotations
 
 import difflib
+import mmap
 import numbers
 import re
 import warnings
@@ -233,6 +234,7 @@ def check_finite(
         block = values[begin : begin + (1 << 20)]
         bad = ~np.isfinite(block) if missing == "refuse" else np.isinf(block)
         if not bad.any():
+            release(values)
             continue
         for name, column in zip(names, chosen, strict=True):
             if bad[:, column].any():
@@ -240,6 +242,23 @@ def check_finite(
                 if np.isinf(values[row, column]):
                     raise ValueError(_infinite(rows, name, row, first))
                 raise ValueError(_missing(rows, name, first))
+
+
+def release(values: np.ndarray) -> None:
+    """Take a file's pages out of this process's memory again; nothing is lost, they are read anew.
+
+    For a table that is a ``numpy.memmap``: without it, what has once been read of a file counts as
+    held until the machine runs short. Other arrays stay as they are, and so does a file that is
+    open for changes that are not written (mode "c").
+    """
+    base: Any = values
+    while base is not None and not isinstance(base, np.memmap):
+        base = getattr(base, "base", None)
+    if base is not None and base.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
+        while isinstance(base, np.ndarray):
+            base = base.base
+        if isinstance(base, mmap.mmap):
+            base.madvise(mmap.MADV_DONTNEED)
 
 
 def _infinite(rows: Rows, name: Hashable, row: int, first: int) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tsforecast.framing import Windows
+from tsforecast.framing import Windows, random_order
 from tsforecast.layers import Adapted, AddCorrection, LabelLoss, QuantileLoss, ScaledLoss
 from tsforecast.models import (
     WindowBatches,
@@ -175,7 +175,7 @@ def fit(
     done = 0 if kept is None else kept.restore_training(trained, epochs // rounds)
     if shuffle:
         for _ in range(done * rounds):  # the orders that were used already
-            orders.permutation(len(windows))
+            random_order(len(windows), orders)
     watch = [keras.callbacks.TerminateOnNaN(), best, kept]
     history = trained.fit(
         WindowBatches(windows, batch_size, rounds, shuffle, orders),
