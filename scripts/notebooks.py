@@ -3,10 +3,17 @@
     python scripts/notebooks.py run   [notebooks/univariate.ipynb ...] [--exact]
     python scripts/notebooks.py check [notebooks/univariate.ipynb ...]
     python scripts/notebooks.py spell [notebooks/univariate.ipynb ...]
+    python scripts/notebooks.py stamp [notebooks/univariate.ipynb ...]
 
-``run`` writes metadata in one normal form (stable cell ids, no timings, no versions) and keeps a
-stored output where the new one agrees within the tolerance of the tests: re-running an
-unchanged notebook leaves no diff, on this machine or another. ``--exact`` stores all anew.
+``run`` writes metadata in one normal form (stable cell ids) and keeps a stored output where the
+new one agrees within the tolerance of the tests: re-running an unchanged notebook leaves no diff,
+on this machine or another. ``--exact`` stores all anew.
+
+With new outputs ``run`` also stores where they come from, as ``verified`` in the notebook's
+metadata: the versions, the day, and the seconds that it took. The page ends with it, and its line
+"Time:" must agree (``scripts/times.py``). ``stamp`` does the same, without running anything, for
+notebooks that have no such record yet: it takes the day of the commit that last changed what the
+cells print, and the versions that ``requirements.txt`` had pinned then.
 
 ``check`` (part of ``make lint``) runs nothing. It finds what a reader or the tests would stumble
 over: a cell out of order, an error, text on stderr, a picture without a text for those
@@ -20,14 +27,17 @@ import argparse
 import base64
 import binascii
 import copy
+import datetime
 import hashlib
 import io
+import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +54,14 @@ NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-KEPT_NOTEBOOK_KEYS = ("mystnb", "tags")
+KEPT_NOTEBOOK_KEYS = ("mystnb", "tags", "verified")
+VERIFIED = {  # what `verified` holds, and how it looks
+    "on": r"\d{4}-\d\d-\d\d",
+    "keras": r"\d+\.\d+\.\w+",
+    "tensorflow": r"\d+\.\d+\.\w+",
+    "from": r"run|history",
+}
+VERIFIED_BY_RUN = {"python": r"3\.\d+", "seconds": r"\d+"}
 KEPT_CELL_KEYS = ("mystnb", "tags")
 TAGS = re.compile(
     r"nbval-(ignore-output|check-output|skip)|(hide|remove)-(input|output|cell)"
@@ -114,6 +131,8 @@ def problems(nb: Any) -> list[str]:
     found = []
     if nb != normalise(nb):
         found.append("metadata or outputs are not in normal form: run `make notebooks`")
+    if wrong := wrong_stamp(nb.metadata.get("verified")):
+        found.append(wrong)
     executed = 0
     for i, cell in enumerate(nb.cells):
         where = f"cell {i}"
@@ -142,6 +161,100 @@ def problems(nb: Any) -> list[str]:
                 if isinstance(text, str) and not is_picture(text) and MACHINE.search(text):
                     found.append(f"{where}: prints a path of this machine")
     return found
+
+
+def wrong_stamp(stamp: Any) -> str | None:
+    """What is wrong with a notebook's record of the run that its outputs come from."""
+    if not stamp:
+        return "no record of the run (`verified`): run it, or `python scripts/notebooks.py stamp`"
+    wanted = {**VERIFIED, **(VERIFIED_BY_RUN if stamp.get("from") == "run" else {})}
+    if set(stamp) != set(wanted):
+        return f"`verified` must have {', '.join(wanted)}, not {', '.join(stamp)}"
+    for key, pattern in wanted.items():
+        if not re.fullmatch(pattern, str(stamp[key])):
+            return f"`verified` has {key} {stamp[key]!r}"
+    return None
+
+
+def stamp_of_run(seconds: float) -> dict[str, Any]:
+    """Where outputs come from that were made just now."""
+    return {
+        "from": "run",
+        "keras": metadata.version("keras"),
+        "on": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
+        "seconds": max(1, round(seconds)),
+        "tensorflow": tensorflow_version(),
+    }
+
+
+def tensorflow_version() -> str:
+    for name in ("tensorflow-cpu", "tensorflow"):
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    raise LookupError("TensorFlow is not installed")
+
+
+def stamp_from_history(path: Path) -> dict[str, Any]:
+    """Where outputs come from as far as git knows: for notebooks run before runs were recorded."""
+    name = path.resolve().relative_to(ROOT).as_posix()
+    commits = git("log", "--format=%H %cs", "--", name).split("\n")
+    commits = [line.split() for line in commits if line]
+    if not commits:
+        raise LookupError(f"{name} has never been committed: run it")
+    last = commits[0]
+    printed = what_is_printed(git("show", f"{last[0]}:{name}"))
+    for commit in commits[1:]:
+        if what_is_printed(git("show", f"{commit[0]}:{name}", missing="{}")) != printed:
+            break
+        last = commit
+    pinned = git("show", f"{last[0]}:requirements.txt")
+    versions = {
+        package: re.findall(rf"^{pattern}==([\w.]+)", pinned, re.MULTILINE)[0]
+        for package, pattern in (("keras", "keras"), ("tensorflow", r"tensorflow(?:-cpu)?"))
+    }
+    return {"from": "history", "on": last[1], **versions}
+
+
+def what_is_printed(text: str) -> list[Any]:
+    return [cell.get("outputs") for cell in json.loads(text).get("cells", [])]
+
+
+def git(*arguments: str, missing: str | None = None) -> str:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode and missing is None:
+        raise LookupError(done.stderr.strip())
+    return str(missing) if done.returncode else done.stdout
+
+
+def stamp(path: Path) -> list[str]:
+    """Give a notebook that has no record of its run the one that git has."""
+    nb = nbformat.read(path, as_version=4)
+    if not nb.metadata.get("verified"):
+        try:
+            nb.metadata["verified"] = stamp_from_history(path)
+        except LookupError as error:
+            return [str(error)]
+        nbformat.write(normalise(nb), path)
+        print(f"{path.name}: outputs of {nb.metadata['verified']['on']}, says its history")
+    return []
+
+
+def computing_seconds(client: Any) -> float:
+    """Seconds of processor time that a notebook's kernel has used, with its children."""
+    import psutil
+
+    total = 0.0
+    kernel = psutil.Process(client.km.provisioner.process.pid)
+    for process in [kernel, *kernel.children(recursive=True)]:
+        try:
+            times = process.cpu_times()
+        except psutil.Error:
+            continue
+        total += times.user + times.system + times.children_user + times.children_system
+    return float(total)
 
 
 def is_picture(text: str) -> bool:
@@ -211,6 +324,9 @@ def execute(path: Path, exact: bool) -> list[str]:
                 nb.cells[i].execution_count = number
             if (took := time.time() - began) > 5:
                 print(f"    cell {number} of {len(code)}: {took:.0f} s", flush=True)
+        # On a machine that is busy with other things the clock runs on, on several cores the
+        # processors count more than the clock: the smaller one is what a reader will wait.
+        seconds = min(time.time() - start, computing_seconds(client))
     nb = normalise(nb)
     changed = 0
     for old, new in zip(stored.cells, nb.cells, strict=True):
@@ -220,6 +336,10 @@ def execute(path: Path, exact: bool) -> list[str]:
                 kept = keep_stored(joined(copy.deepcopy(old.outputs)), new.outputs, tags)
                 new.outputs = [nbformat.from_dict(output) for output in kept]
             changed += old.outputs != new.outputs
+    old_stamp, new_stamp = stored.metadata.get("verified", {}), stamp_of_run(seconds)
+    same = all(old_stamp.get(key) == new_stamp[key] for key in ("from", "keras", "tensorflow"))
+    if changed or exact or not same:
+        nb.metadata["verified"] = new_stamp
     wrong = problems(normalise(nb))
     for cell in nb.cells:
         if cell.cell_type == "code":
@@ -227,7 +347,8 @@ def execute(path: Path, exact: bool) -> list[str]:
     nb = normalise(nb)
     nbformat.validate(nb)
     nbformat.write(nb, path)
-    print(f"    {time.time() - start:.0f} s, outputs of {changed} cells changed", flush=True)
+    spent = f"{time.time() - start:.0f} s on the clock, {seconds:.0f} s without waiting"
+    print(f"    {spent}, outputs of {changed} cells changed", flush=True)
     return wrong
 
 
@@ -248,7 +369,7 @@ def spell(paths: list[Path]) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("action", choices=["run", "check", "spell"])
+    parser.add_argument("action", choices=["run", "check", "spell", "stamp"])
     parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("--exact", action="store_true", help="keep no stored output")
     options = parser.parse_args()
@@ -267,6 +388,8 @@ def main() -> int:
     for path in paths:
         if options.action == "run":
             wrong = execute(path, options.exact)
+        elif options.action == "stamp":
+            wrong = stamp(path)
         else:
             wrong = problems(nbformat.read(path, as_version=4))
         for line in wrong:

@@ -1,11 +1,13 @@
 """The four chapters hold all of the tutorial, and have the page shape that the book promises."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = ("univariate", "multivariate", "multistep", "multivariate_multistep")
@@ -18,18 +20,28 @@ LESSONS = {
     "errors": {"show", "compiled"},
 }
 
-# Chapters of "From toy to real" that are whole: add yours when it lands.
-MORE_CHAPTERS = (
-    "own_table",
-    "known_futures",
-    "scaling",
-    "lstm_unit",
-    "space",
-    "panels",
-    "patches",
-    "gaps",
-    "strategies",
-)
+
+def chapters_of(caption: str) -> list[str]:
+    """The notebooks of a part of the book, as _toc.yml has them."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    part = next(part for part in toc["parts"] if part["caption"] == caption)
+    return [entry["file"].removeprefix("notebooks/") for entry in part["chapters"]]
+
+
+# Every chapter after the tutorial has the page shape, and so have the results that are chapters.
+MORE_CHAPTERS = [*chapters_of("From toy to real"), "architectures", "learning_curve"]
+# Parts of the page shape that a page has no place for: no function is taught that fits on a page,
+# no model is new, and events have a base rate and a last label as their baseline.
+WITHOUT = {
+    "baselines": {"listing("},
+    "splits": {"listing(", "shape_card("},
+    "events": {"listing(", "naive", "skill"},
+    "lookback": {"listing(", "shape_card("},
+    "architectures": {"listing("},
+    "learning_curve": {"listing(", "shape_card("},
+}
+# The remaining notebook pages: to look things up, and records read aloud.
+OTHER_PAGES = ["shapes", "benchmarks", "eleven_models", "errors"]
 
 # Every section of the tutorial: where it is in the book, and the model that it is about.
 # (section, chapter, label, words in the heading, encoder, decoder, template)
@@ -79,6 +91,7 @@ TUTORIAL = [
 ]
 
 
+@functools.cache  # they are large
 def read(chapter: str) -> nbformat.NotebookNode:
     return nbformat.read(ROOT / "notebooks" / f"{chapter}.ipynb", as_version=4)
 
@@ -136,7 +149,16 @@ def test_page_shape(chapter: str) -> None:
 
 @pytest.mark.parametrize("chapter", MORE_CHAPTERS)
 def test_page_shape_from_toy_to_real(chapter: str) -> None:
-    cells = read(chapter).cells
+    folder = "tsforecast" if chapter in chapters_of("From toy to real") else "benchmarks"
+    check_page_shape(read(chapter).cells, chapter, folder, WITHOUT.get(chapter, set()))
+
+
+def test_the_template_for_authors_has_the_page_shape() -> None:
+    template = nbformat.read(ROOT / "scripts" / "page_template.ipynb", as_version=4)
+    check_page_shape(template.cells, "page_template", "tsforecast", set())
+
+
+def check_page_shape(cells: list, chapter: str, folder: str, without: set[str]) -> None:
     prose = [cell.source for cell in cells if cell.cell_type == "markdown"]
     code = [cell.source for cell in cells if cell.cell_type == "code"]
     label, title, _, question = prose[0].splitlines()[:4]
@@ -146,7 +168,7 @@ def test_page_shape_from_toy_to_real(chapter: str) -> None:
     assert "?" in prose[0].split("\n\n")[1]
     everything = "\n".join(prose)
     assert len(re.findall(r"^# ", everything, re.M)) == 1
-    for words in ("When you are done you can", "You need", "Time:", "Code: `tsforecast/"):
+    for words in ("When you are done you can", "You need", "Time:", f"Code: `{folder}/"):
         assert words in prose[0]
     for words in ("## What can go wrong", "## Exercise", "## Check yourself", "## Take-away"):
         assert words in everything
@@ -157,11 +179,29 @@ def test_page_shape_from_toy_to_real(chapter: str) -> None:
     end = next(i for i, cell in enumerate(cells) if "{solution-end}" in cell.source)
     solution = [cell.source for cell in cells[start:end] if cell.cell_type == "code"]
     assert "assert " in "\n".join(solution)  # the solution is checked
-    for call in ("listing(", "shape_card(", "plt.show()", "import tsforecast as tsf"):
+    for call in {"listing(", "shape_card(", "plt.show()", "import tsforecast as tsf"} - without:
         assert call in "\n".join(code)
     outputs = str([cell.get("outputs") for cell in cells])
-    assert "naive" in outputs  # a baseline row
-    assert "skill" in outputs
+    for word in {"naive", "skill"} - without:  # a baseline row
+        assert word in outputs
+
+
+def test_every_notebook_of_the_book_is_checked_for_its_shape() -> None:
+    toc = set(re.findall(r"file: notebooks/(\w+)", (ROOT / "_toc.yml").read_text("utf-8")))
+    assert toc == {*CHAPTERS, *MORE_CHAPTERS, *OTHER_PAGES}
+    assert toc == {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+
+
+@pytest.mark.parametrize("page", OTHER_PAGES)
+def test_other_pages_say_what_they_are_and_where_to_go_on(page: str) -> None:
+    prose = [cell.source for cell in read(page).cells if cell.cell_type == "markdown"]
+    label, title = prose[0].splitlines()[:2]
+    assert label == f"({page.replace('_', '-')})="
+    assert title.startswith("# ")
+    assert len(re.findall(r"^# ", "\n".join(prose), re.M)) == 1
+    if page != "errors":
+        assert re.search(r"Time:.* to read, .* to run", prose[0])
+        assert prose[-1].splitlines()[-1].startswith("**Next:**")
 
 
 # What readers asked and a chapter must answer: words in its text or code, and in its outputs.
