@@ -18,6 +18,7 @@ SCRIPTS = (
     "architectures",
     "learning_curve",
     "learning_curve_demand",
+    "many_machines",
 )
 
 

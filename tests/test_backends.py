@@ -1,7 +1,8 @@
 """The package on Keras's other backends: its unit tests again, where one is installed.
 
-A backend is chosen when Keras is imported, so each runs in a process of its own. Without JAX or
-PyTorch these tests are skipped: ``pip install jax`` or ``pip install torch`` brings them in.
+A backend is chosen when Keras is imported, so each runs in a process of its own. They take many
+minutes, so they run where ``TEST_BACKENDS=jax`` (or ``torch``, or ``jax,torch``) asks for them:
+``pip install jax`` or ``pip install torch`` brings a backend in.
 """
 
 import importlib.util
@@ -30,6 +31,8 @@ TESTS = {  # JAX compiles every model anew: one framing, which has all kinds of 
 @pytest.mark.parametrize("tests", TESTS.values(), ids=TESTS)
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_the_unit_tests_pass_on(backend, tests):
+    if backend not in os.environ.get("TEST_BACKENDS", "").split(","):
+        pytest.skip(f"takes minutes: TEST_BACKENDS={backend} runs it")
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     environment = os.environ | {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": ""}

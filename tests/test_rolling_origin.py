@@ -3,6 +3,7 @@
 import copy
 import warnings
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -625,6 +626,9 @@ def test_the_result_does_not_depend_on_jobs_and_progress(capsys):
     two = backtest(f, table, jobs=2, progress=False, **options)
     assert capsys.readouterr().err == ""
     pd.testing.assert_frame_equal(one.table, two.table, check_exact=True)
+    with joblib.parallel_config("threading", n_jobs=3):  # or a cluster: tests/test_clusters.py
+        three = backtest(f, table, progress=False, **options)
+    pd.testing.assert_frame_equal(one.table, three.table, check_exact=True)
 
 
 # --- interruption and errors --------------------------------------------------------------------

@@ -4,6 +4,7 @@ import warnings
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import joblib
 import matplotlib.pyplot as plt
 import numpy as np
 import optuna
@@ -335,16 +336,17 @@ SEARCH = {"units": (2, 200), "learning_rate": (1e-5, 1.0), "lookback": [2, 4]}
 
 
 @pytest.mark.parametrize("name", ["study.db", "study.log"])
-@pytest.mark.parametrize("killed", [0, 4, 10])
-def test_a_killed_study_goes_on_to_the_same_end(tmp_path, name, killed) -> None:
-    whole = run(trials=12, search=SEARCH).table.drop(columns="seconds")
+@pytest.mark.parametrize(("killed", "together"), [(0, 1), (4, 1), (10, 1), (10, 3)])
+def test_a_killed_study_goes_on_to_the_same_end(tmp_path, name, killed, together) -> None:
+    block = {"together": together}
+    whole = run(trials=12, search=SEARCH, **block).table.drop(columns="seconds")
     Fake.log.clear()
     Fake.stop_at = killed
     with pytest.raises(KeyboardInterrupt):
-        run(trials=12, search=SEARCH, storage=tmp_path / name)
+        run(trials=12, search=SEARCH, storage=tmp_path / name, **block)
     assert len(Fake.log) == killed
     Fake.stop_at = None
-    resumed = run(trials=12, search=SEARCH, storage=str(tmp_path / name))
+    resumed = run(trials=12, search=SEARCH, storage=str(tmp_path / name), **block)
     pd.testing.assert_frame_equal(resumed.table.drop(columns="seconds"), whole)
     assert len(Fake.log) == 12
     again = run(trials=12, search=SEARCH, storage=tmp_path / name)
@@ -353,6 +355,25 @@ def test_a_killed_study_goes_on_to_the_same_end(tmp_path, name, killed) -> None:
     assert again.best == resumed.best
     assert len(run(trials=14, search=SEARCH, storage=tmp_path / name).table) == 14
     assert len(Fake.log) == 14
+
+
+@pytest.mark.parametrize("together", [1, 3])
+@pytest.mark.parametrize("search", [SEARCH, {"units": [8, 13, 16], "lookback": [2, 4]}], ids=len)
+def test_the_result_does_not_depend_on_jobs(search, together) -> None:
+    options = {"trials": 13, "search": search, "together": together}
+    one = run(**options).table.drop(columns="seconds")
+    with joblib.parallel_config("threading", n_jobs=3):  # or a cluster: tests/test_clusters.py
+        three = run(**options).table.drop(columns="seconds")
+    pd.testing.assert_frame_equal(one, three, check_exact=True)
+    with pytest.raises(ValueError, match="together must be a whole number, 1 or more"):
+        run(together=0)
+
+
+def test_draws_of_a_block_do_not_know_each_others_results() -> None:
+    one, six = (run(trials=26, search=SEARCH, together=n).table[[*SEARCH]] for n in (1, 6))
+    same = (one == six).all(axis=1).tolist()
+    assert same[:9] == [True] * 9  # the random ones, and the first of the first block
+    assert not all(same)
 
 
 def test_a_killed_grid_goes_on(tmp_path) -> None:

@@ -2,7 +2,7 @@
 
 The modules, in the order in which data flows through them (and in which the book teaches them):
 `datasets`, `tables`, `calendar`, `gaps`, `framing`, `layers`, `models`, `training`, `intervals`,
-`events`, `persistence`, `forecaster`, `backtest`, `importance`, `tuning`, `plotting`.
+`events`, `persistence`, `forecaster`, `jobs`, `backtest`, `importance`, `tuning`, `plotting`.
 
 Framing needs NumPy and pandas only. Keras is imported when a model is first asked for.
 """
@@ -157,6 +157,9 @@ class _Package(ModuleType):
         if isinstance(value, ModuleType) and _MODULE_OF.get(name) == name:
             value = getattr(value, name)
         super().__setattr__(name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a function that says `tsf` may go to a worker
+        return import_module, (self.__name__,)
 
 
 sys.modules[__name__].__class__ = _Package

@@ -18,6 +18,7 @@ import pandas as pd
 
 from tsforecast.framing import Windows
 from tsforecast.intervals import coverage, interval_bounds, levels_in, point_forecast
+from tsforecast.jobs import Job, run_jobs
 from tsforecast.models import head_of, predict, quantiles_of
 from tsforecast.tables import (
     Table,
@@ -281,7 +282,7 @@ def backtest(
     history: int | None = None,
     level: Sequence[float] | None = None,
     seeds: Sequence[int] | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
     progress: bool = True,
 ) -> "Backtest":
     """Forecast from many cutoffs, as if you stood there, and keep what came beside it.
@@ -324,8 +325,10 @@ def backtest(
         Intervals of the baselines too, such as ``[80, 95]``.
     seeds : sequence of int, optional
         A fit for each seed. The table has a column ``seed``, the scores mean and spread.
-    jobs : int
-        Fits that run at the same time, in processes of their own. Changes the time, not the result.
+    jobs : int, optional
+        Fits that run at the same time, in processes of their own; by default what
+        ``joblib.parallel_config`` says, which may be a cluster, otherwise 1. Changes the time, not
+        the result.
     progress : bool
         Whether to show a progress bar.
 
@@ -349,7 +352,8 @@ def backtest(
     per cutoff with a season of 336. Rows that are missing in the history of a baseline count as
     the value of the season before, or else the last one known.
 
-    A backtest that you interrupt returns the cutoffs that are done, with a warning.
+    A backtest that you interrupt returns the cutoffs that are done, with a warning. (On Ray none:
+    there all results come together at the end.)
 
     Examples
     --------
@@ -793,23 +797,21 @@ class _Task:
 
 
 def _run(
-    tasks: list[_Task], count: int, jobs: int, progress: bool
+    tasks: list[_Task], count: int, jobs: int | None, progress: bool
 ) -> tuple[np.ndarray, dict[Any, dict[str, np.ndarray]]]:
     """Do all jobs: which cells are complete, and by (name, seed) the arrays by their suffix."""
-    from joblib import Parallel, delayed
     from tqdm import tqdm
 
-    parallel = Parallel(n_jobs=jobs, return_as="generator")
     done = {(task.name, task.seed): np.zeros(count, dtype=bool) for task in tasks}
     forecasts: dict[Any, dict[str, np.ndarray]] = {key: {} for key in done}
     here = [task for task in tasks if task.job is _predict]  # fitted models stay in this process
     away = [task for task in tasks if task.job is not _predict]
     tasks = [*here, *away]
-    results = itertools.chain(
-        (task.job(*task.arguments) for task in here),
-        parallel(delayed(task.job)(*task.arguments) for task in away),
-    )
     bar = tqdm(total=len(tasks), disable=not progress, desc="backtest")
+    parcels = [Job(task.job, task.arguments) for task in away]
+    results = itertools.chain(
+        (task.job(*task.arguments) for task in here), run_jobs(parcels, jobs, bar)
+    )
     try:
         for task, result in zip(tasks, results, strict=True):
             key = (task.name, task.seed)
@@ -817,7 +819,9 @@ def _run(
                 empty = np.full((count, *values.shape[1:]), np.nan)
                 forecasts[key].setdefault(suffix, empty)[task.cells] = values
             done[key][task.cells] = True
-            bar.update()
+            if task.job is _predict:
+                bar.update()
+        bar.update(len(tasks) - bar.n)
     except KeyboardInterrupt:
         complete = np.all([*done.values()], axis=0)
         if not complete.any():

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from tsforecast.framing import Windows
+from tsforecast.jobs import Job, run_jobs
 from tsforecast.models import ENCODERS
 from tsforecast.tables import Table, as_label, check_whole_number, is_panel, read_table
 
@@ -35,6 +36,7 @@ FIXED = (
     "intervals",
 )  # what is scored, not a setting
 METRICS = ("mae", "rmse", "mase")
+RANDOM = 8  # trials that are drawn before Optuna looks at results
 
 
 @dataclass(frozen=True, repr=False)
@@ -129,6 +131,8 @@ def tune(
     storage: str | PathLike[str] | None = None,
     seed: int = 0,
     timeout: float | None = None,
+    jobs: int | None = None,
+    together: int = 1,
     progress: bool = True,
 ) -> Study:
     """Search for good settings: each trial is fitted before `validation` and scored after it.
@@ -164,6 +168,14 @@ def tune(
         Draws the trials. The weights are drawn with the forecaster's own seed.
     timeout : float, optional
         Seconds after which no new trial begins.
+    jobs : int, optional
+        Trials that run at the same time, in processes of their own; by default what
+        ``joblib.parallel_config`` says, which may be a cluster, otherwise 1. Changes the time, not
+        the result.
+    together : int
+        Trials that are drawn at once, before the results of any of them are known, so that so
+        many can run at the same time. A grid, and the first 8 trials of any search, are always
+        drawn at once. It is part of the search: with 1 each draw knows all results before it.
     progress : bool
         Whether to show a progress bar.
 
@@ -200,6 +212,7 @@ def tune(
     (['learning_rate', 'lookback'], 3)
     """
     check_whole_number("trials", trials, 1)
+    check_whole_number("together", together, 1)
     if not hasattr(forecaster, "settings") or not hasattr(forecaster, "copy"):
         raise TypeError(
             f"Expected a Forecaster, got {type(forecaster).__name__}. Make one first: "
@@ -222,26 +235,29 @@ def tune(
         "seed": str(seed),
     }
 
-    with _quiet(), _open_study(storage, about) as study:
+    goal = min(trials, _grid_size(search, choices) or trials)
+    fresh = forecaster.copy()
+    until = np.inf if timeout is None else time.monotonic() + timeout
+    with _quiet(), _open_study(storage, about) as study, _bar(goal, progress) as bar:
         done = _Done(study)
-        bar = _bar(trials, done.count, progress)
-        began = time.monotonic()
-        while done.count < trials:
-            fixed = _planned(forecaster, search, choices, done, trials)
-            if fixed is None and done.count and _is_grid(search, choices, trials):
-                break  # each combination was tried
-            if done.count and timeout is not None and time.monotonic() - began > timeout:
-                break
-            trial = _ask(study, search, choices, fixed, seed, done.count)
-            if done.knows(trial.params):  # drawn again: nothing new to learn from it
-                _tell(study, trial, *done.result(trial.params))
-            else:
-                make = partial(forecaster.copy, **_choice(trial.params, choices), level=None)
-                result = _try(make, known, training, validation, scoring, metric)
-                _tell(study, trial, *result)
-            done = _Done(study)
-            bar.update()
-        bar.close()
+        while done.count < goal and not (done.count and time.monotonic() > until):
+            bar.update(done.count - bar.n)
+            drawn = _draw(study, forecaster, search, choices, trials, together, seed)
+            new = [params for params in _once(drawn) if not done.knows(params)]
+            about_all = (known, training, validation, scoring, metric)
+            fits = (
+                Job(_try, (fresh, _choice(params, choices), *about_all))
+                for params in _in_time(new, until)
+            )
+            results = run_jobs(fits, jobs, bar)
+            for params in drawn:
+                again = done.knows(params)  # drawn again: nothing new to learn from it
+                result = done.result(params) if again else next(results, None)
+                if result is None:
+                    break  # the time is over
+                _tell(study, params, search, *result)
+                done = _Done(study)
+        bar.update(done.count - bar.n)
         if done.best is None:
             raise ValueError(f"No trial could be trained. The first failed with: {done.why}")
         return Study(forecaster, _tidy(study, search), metric, _in_memory(study), choices)
@@ -251,7 +267,8 @@ def tune(
 
 
 def _try(
-    make: Callable[[], Any],
+    forecaster: Any,
+    choice: dict[str, Any],
     known: Table,
     training: Table,
     validation: Any,
@@ -261,7 +278,7 @@ def _try(
     """Fit and score one choice of settings: its error, its seconds, and why it failed."""
     began = time.monotonic()
     try:
-        candidate = make()
+        candidate = forecaster.copy(**choice, level=None)
         if candidate.settings.get("patience") is None:
             candidate.fit(training)
         else:  # it stops by itself, at the best epoch of the validation part
@@ -272,15 +289,25 @@ def _try(
     return error, time.monotonic() - began, ""
 
 
-def _tell(study: Any, trial: Any, error: float, seconds: float, failed: str) -> None:
-    from optuna.trial import TrialState
+def _tell(
+    study: Any,
+    params: dict[str, Any],
+    search: dict[str, Any],
+    error: float,
+    seconds: float,
+    failed: str,
+) -> None:
+    """Write a finished trial down, as a whole: a call that is killed leaves no half ones."""
+    from optuna.trial import TrialState, create_trial
 
-    trial.set_user_attr("seconds", seconds)
-    trial.set_user_attr("failed", failed)
-    if failed:
-        study.tell(trial, state=TrialState.PRUNED)
-    else:
-        study.tell(trial, error)
+    trial = create_trial(
+        state=TrialState.PRUNED if failed else TrialState.COMPLETE,
+        value=None if failed else error,
+        params=params,
+        distributions={name: _distribution(tried) for name, tried in search.items()},
+        user_attrs={"seconds": seconds, "failed": failed},
+    )
+    study.add_trial(trial)
 
 
 def _error(candidate: Any, known: Table, scoring: Windows, validation: Any, metric: str) -> float:
@@ -469,27 +496,16 @@ def _distribution(tried: Any) -> Any:
     return FloatDistribution(low, high, log=factors)
 
 
-def _is_grid(search: dict[str, Any], choices: dict[str, dict[Any, Any]], trials: int) -> bool:
+def _grid_size(search: dict[str, Any], choices: dict[str, dict[Any, Any]]) -> int | None:
+    """How many combinations there are, if there are lists only."""
     sizes = [len(choices[name]) for name in search if name in choices]
-    return len(sizes) == len(search) and int(np.prod(sizes)) <= trials
+    return int(np.prod(sizes)) if len(sizes) == len(search) else None
 
 
-def _planned(
-    forecaster: Any,
-    search: dict[str, Any],
-    choices: dict[str, dict[Any, Any]],
-    done: _Done,
-    trials: int,
+def _own(
+    forecaster: Any, search: dict[str, Any], choices: dict[str, dict[Any, Any]]
 ) -> dict[str, Any] | None:
-    """Settings that are not left to the sampler: the next of a grid, or the forecaster's own."""
-    if _is_grid(search, choices, trials):
-        for values in itertools.product(*choices.values()):
-            params = dict(zip(choices, values, strict=True))
-            if not done.knows(params):
-                return params
-        return None
-    if done.count:
-        return None
+    """The forecaster's own settings, if they are in the search."""
     own = {name: _label(forecaster.settings.get(name)) for name in search}
     for name, tried in search.items():
         inside = own[name] in choices[name] if name in choices else _within(own[name], tried)
@@ -531,23 +547,60 @@ def _key(params: dict[str, Any]) -> str:
     return json.dumps(params, sort_keys=True)
 
 
-def _ask(
+def _draw(
     study: Any,
+    forecaster: Any,
     search: dict[str, Any],
     choices: dict[str, dict[Any, Any]],
-    fixed: dict[str, Any] | None,
+    trials: int,
+    together: int,
     seed: int,
-    number: int,
-) -> Any:
-    """The next trial. Its draw depends on the seed, its number and the trials before it only."""
+) -> list[dict[str, Any]]:
+    """The next trials: what is left of a grid, or of a block that is drawn at once.
+
+    A draw depends on the seed, on its number, and on the trials before its block: a study that
+    was stopped inside a block goes on with the same ones.
+    """
     import optuna
 
-    own_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-    study.sampler = optuna.samplers.TPESampler(seed=own_seed, n_startup_trials=8)
-    waiting = [trial for trial in study.trials if trial.state.name == "WAITING"]
-    if fixed is not None and not waiting:
-        study.enqueue_trial(fixed)
-    return study.ask({name: _distribution(tried) for name, tried in search.items()})
+    finished = _finished(study)
+    size = _grid_size(search, choices)
+    if size is not None and size <= trials:
+        grid = [dict(zip(choices, values, strict=True)) for values in _product(choices)]
+        tried = {_key(trial.params) for trial in finished}
+        return [params for params in grid if _key(params) not in tried][: trials - len(finished)]
+    count, first, end = len(finished), 0, RANDOM
+    if count >= RANDOM:
+        first = RANDOM + (count - RANDOM) // together * together
+        end = first + together
+    draws = optuna.create_study()  # in memory
+    draws.add_trials(finished[:first])
+    own = _own(forecaster, search, choices)
+    if own is not None and first == 0:
+        draws.enqueue_trial(own)
+    drawn = []
+    for number in range(first, min(end, trials)):
+        own_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+        draws.sampler = optuna.samplers.TPESampler(seed=own_seed, n_startup_trials=RANDOM)
+        trial = draws.ask({name: _distribution(tried) for name, tried in search.items()})
+        drawn.append(trial.params)
+    return drawn[count - first :]
+
+
+def _product(choices: dict[str, dict[Any, Any]]) -> Iterator[tuple[Any, ...]]:
+    return itertools.product(*choices.values())
+
+
+def _in_time(drawn: list[dict[str, Any]], until: float) -> Iterator[dict[str, Any]]:
+    """The first one, and others as long as there is time."""
+    for number, params in enumerate(drawn):
+        if number and time.monotonic() > until:
+            return
+        yield params
+
+
+def _once(drawn: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return list({_key(params): params for params in drawn}.values())
 
 
 @contextmanager
@@ -615,10 +668,10 @@ def _quiet() -> Iterator[None]:
         optuna.logging.set_verbosity(level)
 
 
-def _bar(trials: int, done: int, progress: bool) -> Any:
+def _bar(trials: int, progress: bool) -> Any:
     from tqdm import tqdm
 
-    return tqdm(total=trials, initial=min(done, trials), disable=not progress, unit="trial")
+    return tqdm(total=trials, disable=not progress, desc="tune", unit="trial")
 
 
 def _in_memory(study: Any) -> Any:
