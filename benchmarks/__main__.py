@@ -19,6 +19,7 @@ SCRIPTS = (
     "learning_curve",
     "learning_curve_demand",
     "many_machines",
+    "windows_speed",
 )
 
 
