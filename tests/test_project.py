@@ -175,6 +175,17 @@ def test_the_change_log_has_the_form_of_keep_a_changelog():
     assert set(re.findall(r"^### (.+)$", log, re.MULTILINE)) <= kinds
 
 
+def test_the_steps_for_authors_name_what_exists_and_are_fewer_than_ten():
+    text = text_of("CONTRIBUTING.md")
+    assert set(re.findall(r"`make ([a-z-]+)", text)) <= targets()
+    for path in re.findall(r"[\w./]*/[\w.]+\.(?:py|md|bib|yml|ipynb)\b", text):
+        assert "NAME" in path or (ROOT / path).exists(), path
+    for title in ("a chapter", "a model", "a data set"):
+        steps = text.split(f"## Add {title}\n")[1].split("\n## ")[0]
+        assert 5 <= len(re.findall(r"^\d\. ", steps, re.MULTILINE)) < 10
+    assert len(text_of("STYLE.md").split()) < 750  # one page
+
+
 # --- links to other sites -------------------------------------------------------------------------
 
 
