@@ -723,8 +723,9 @@ class AddCorrection(Adapted):
         unit = units[-1] * self.scale if units else self.scale  # (batch, 1, targets)
         if len(correction.shape) == 4:  # quantiles
             simple, unit = ops.expand_dims(simple, -1), ops.expand_dims(unit, -1)
-        if self.log:  # a factor between e^-20 and e^20: no forecast is infinite
-            return ops.exp(simple + ops.clip(correction * unit, -20.0, 20.0))
+        if self.log:  # a factor of at most e^20, and no forecast is infinite
+            forecast = simple + ops.clip(correction * unit, -20.0, 20.0)
+            return ops.exp(ops.clip(forecast, -80.0, 80.0))
         return simple + correction * unit
 
     def get_config(self) -> dict[str, Any]:
