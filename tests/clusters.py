@@ -29,6 +29,7 @@ RAY = {
 
 
 def dask_cluster(folder: str, exits: contextlib.ExitStack) -> tuple[str, Callable[[], None]]:
+    os.environ["DASK_TEMPORARY_DIRECTORY"] = folder
     from distributed import Client
 
     with socket.socket() as free:

@@ -38,7 +38,7 @@ def run(folder, line=LINE, environment=None, kill=None, phases=()):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     ) as process:
-        timer = threading.Timer(300, process.kill)
+        timer = threading.Timer(600, process.kill)
         timer.start()
         seen = b""
         while part := os.read(process.stderr.fileno(), 4096):
