@@ -85,7 +85,11 @@ def test_every_combination_builds_trains_saves_and_loads(
     framing = Framing(LOOKBACK, **FRAMINGS[framing])
     possible = list(recipes(framing))  # each gets its turn
     recipe = possible[(number + number // 8) % len(possible)]
-    windows = framing.windows(TABLE)
+    table = TABLE
+    if recipe["scaling"] == "none":
+        table = TABLE / TABLE.max()  # raw hundreds saturate every gate: then no weight moves
+    windows = framing.windows(table)
+    keras.utils.set_random_seed(number)
     model = build_model(windows.framing, encoder=encoder, decoder=decoder, units=UNITS, **recipe)
     assert isinstance(model, keras.Model)
     inputs, y = windows.arrays()
