@@ -137,6 +137,32 @@ def test_the_loss_of_logarithms_counts_in_each_windows_own_units():
     assert history.history["loss"][0] == pytest.approx(error.mean(), rel=1e-3)
 
 
+def test_the_loss_owa_is_the_naive_errors_and_the_percents():
+    windows = Framing(12, horizon=3).windows(panel())
+    model = build_model(windows.framing, units=2, scaling="log", skip="combination", season=6)
+    history = fit(model, windows, epochs=1, batch_size=10_000, learning_rate=1e-9, loss="owa")
+    X, y = windows.X.astype(float)[:, :, 0], windows.y.astype(float)[:, :, 0]
+    forecast = predict(model, windows)[:, :, 0]
+    naive = np.abs(X[:, 6:] - X[:, :-6]).mean(axis=1, keepdims=True)
+    mase = np.abs(y - forecast) / (naive + 1e-3 * X.mean(axis=1, keepdims=True))
+    smape = 2 * np.abs(y - forecast) / (y + forecast)
+    assert history.history["loss"][0] == pytest.approx((mase + 10 * smape).mean(), rel=1e-3)
+
+
+def test_the_loss_owa_trains_and_needs_logarithms():
+    windows = Framing(12, horizon=3).windows(panel())
+    chosen = {"units": 4, "skip": "combination", "season": 6}
+    model = build_model(windows.framing, scaling="log", **chosen)
+    told = {"epochs": 10, "batch_size": 64, "loss": "owa", "seed": 0}
+    before = fit(model, windows, **told, learning_rate=1e-9).history["loss"][-1]
+    assert fit(model, windows, **told).history["loss"][-1] < 0.95 * before
+    with pytest.raises(ValueError, match=r"loss='owa' counts in percents.*scaling='log'"):
+        fit(build_model(windows.framing, scaling="series", **chosen), windows, loss="owa")
+    quantiles = build_model(windows.framing, scaling="log", quantiles=[0.1, 0.5, 0.9], **chosen)
+    with pytest.raises(ValueError, match="pinball"):
+        fit(quantiles, windows, loss="owa")
+
+
 def test_logarithms_need_positive_numbers_and_survive_others_later():
     table = panel()
     spoiled = table.assign(y=table["y"].where(table.index != 50, 0.0))

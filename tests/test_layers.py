@@ -12,6 +12,7 @@ from tsforecast.layers import (
     AddCorrection,
     LastValue,
     LinearForecast,
+    OwaLoss,
     PatchSteps,
     ScaledLoss,
     Scaling,
@@ -205,6 +206,7 @@ LAYERS = [
     PatchSteps(3, 4, "relu", name="h"),
     AddCorrection(name="f"),
     ScaledLoss("mae", [1.0, 2.0]),
+    OwaLoss(),
 ]
 
 

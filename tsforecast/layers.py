@@ -372,11 +372,16 @@ class ErrorUnits(layers.Layer):
         self.season, self.targets = season, targets
 
     def call(self, x: Any) -> Any:
+        return 1 / (1 / self.naive_error(x) + 10 / self._level(x))
+
+    def naive_error(self, x: Any) -> Any:
+        """The window's own seasonal naive error, (batch, 1, targets); never quite zero."""
         history = x[:, :, : self.targets]  # (batch, lookback, targets)
-        level = ops.mean(ops.abs(history), axis=1, keepdims=True)  # (batch, 1, targets)
         error = ops.abs(history[:, self.season :] - history[:, : -self.season])
-        error = ops.mean(error, axis=1, keepdims=True) + 1e-3 * level
-        return 1 / (1 / error + 10 / level)
+        return ops.mean(error, axis=1, keepdims=True) + 1e-3 * self._level(x)
+
+    def _level(self, x: Any) -> Any:
+        return ops.mean(ops.abs(x[:, :, : self.targets]), axis=1, keepdims=True)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"season": self.season, "targets": self.targets}
@@ -984,6 +989,46 @@ class ScaledLoss(keras.losses.Loss):
     def get_config(self) -> dict[str, Any]:
         config = {"loss": self.loss, "scale": self.scale, "own_units": self.own_units}
         return config | {"name": self.name}
+
+
+@keras.saving.register_keras_serializable("tsforecast")
+class OwaLoss(keras.losses.Loss):
+    """The two errors of the M4 competition in one number: MASE, and ten times sMAPE.
+
+    The absolute error in units of the window's own seasonal naive error, plus the absolute error
+    in tenths of the step's own size, the mean of what was forecast and what came. M4 ranked by
+    OWA, the overall weighted average of these two errors, with weights that depend on the data;
+    here they are round numbers near those of its hourly series.
+
+    Notes
+    -----
+    Reads y (batch, horizon, targets); beside the forecast comes the window's seasonal naive error
+    (`ErrorUnits.naive_error`), (batch, horizon, targets, 2). For positive targets.
+
+    References
+    ----------
+    Makridakis, Spiliotis and Assimakopoulos, "The M4 Competition: 100,000 time series and 61
+    forecasting methods", 2020.
+
+    Examples
+    --------
+    >>> y, forecast, naive_error = 90.0, 110.0, 40.0
+    >>> both = np.array([[[[forecast, naive_error]]]])
+    >>> float(OwaLoss()(np.array([[[y]]]), both))  # half a naive error; 20 % are two tenths
+    2.5
+    """
+
+    def __init__(self, name: str = "owa", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+
+    def call(self, y: Any, forecast: Any) -> Any:
+        forecast, naive_error = forecast[..., 0], forecast[..., 1]
+        error = ops.abs(forecast - y)
+        size = (ops.abs(forecast) + ops.abs(y)) / 2
+        return ops.mean(error / naive_error + error / (0.1 * size), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name}
 
 
 @keras.saving.register_keras_serializable("tsforecast")

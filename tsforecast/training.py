@@ -16,7 +16,15 @@ import keras
 import numpy as np
 
 from tsforecast.framing import Windows, random_order
-from tsforecast.layers import Adapted, AddCorrection, LabelLoss, QuantileLoss, ScaledLoss
+from tsforecast.layers import (
+    Adapted,
+    AddCorrection,
+    ErrorUnits,
+    LabelLoss,
+    OwaLoss,
+    QuantileLoss,
+    ScaledLoss,
+)
 from tsforecast.models import (
     WindowBatches,
     check_shapes,
@@ -67,9 +75,10 @@ def fit(
         Where the learning rate starts; it falls to zero along half a cosine.
     loss : str, optional
         Name of a Keras loss, such as "mse" (the default) or "mae". It is computed in scaled
-        units, so that no target drowns another; so it must depend on nothing but the error. A
-        model with quantiles has its own, the pinball loss; so have events and classes, the
-        cross-entropy.
+        units, so that no target drowns another; so it must depend on nothing but the error. Or
+        "owa", the two errors of the M4 competition (`tsforecast.layers.OwaLoss`), for a model
+        with ``scaling="log"``. A model with quantiles has its own, the pinball loss; so have
+        events and classes, the cross-entropy.
     optimizer : str or keras.optimizers.Optimizer, optional
         Used as it is, instead of Adam with `learning_rate` and clipped gradients. One that has
         trained before starts afresh.
@@ -166,7 +175,7 @@ def fit(
             _draw_weights(model, seed)
         if seed is not None or not is_adapted(model):
             adapt(model, windows)
-    trained = _with_own_units(model)
+    trained = _with_own_units(model, loss)
     trained.compile(
         optimizer=_optimizer(optimizer, learning_rate, epochs * steps),
         loss=_loss(model, loss, weights),
@@ -288,18 +297,23 @@ def _loss(model: keras.Model, loss: str | None, weights: Any = None) -> Any:
             scale, own = keras.ops.convert_to_numpy(layer.scale), layer.own_unit is not None
             if quantiles:
                 return QuantileLoss(quantiles, scale, own)
+            if loss == "owa":
+                return OwaLoss()
             return ScaledLoss(loss, scale, own)
     return QuantileLoss(quantiles, [1.0] * model.output.shape[2]) if quantiles else loss
 
 
-def _with_own_units(model: keras.Model) -> keras.Model:
+def _with_own_units(model: keras.Model, loss: str | None) -> keras.Model:
     """The same layers; where windows have their own unit, it comes out beside the forecast."""
     for layer in model.layers:
         if isinstance(layer, AddCorrection) and layer.own_unit is not None:
-            forecast = model.output
+            forecast, own_unit = model.output, layer.own_unit
+            if loss == "owa":
+                errors = model.get_layer("error_units")
+                own_unit = errors.naive_error(errors.input)  # (batch, 1, targets)
             if len(forecast.shape) == 3:
                 forecast = keras.ops.expand_dims(forecast, -1)  # (batch, horizon, targets, 1)
-            unit = keras.ops.expand_dims(layer.own_unit, -1)  # (batch, 1, targets, 1)
+            unit = keras.ops.expand_dims(own_unit, -1)  # (batch, 1, targets, 1)
             unit = keras.ops.zeros_like(forecast[..., :1]) + unit
             both = keras.ops.concatenate([forecast, unit], axis=-1)
             return keras.Model(model.input, both)  # (batch, horizon, targets, numbers + 1)
@@ -572,6 +586,13 @@ def _check_training(model: keras.Model, loss: Any, learning_rate: float) -> None
             f"This model forecasts the quantiles {quantiles_of(model)}, and only the pinball loss "
             f"makes them quantiles. Leave loss={loss!r} out."
         )
+    if loss == "owa":
+        if not any(isinstance(layer, ErrorUnits) for layer in model.layers):
+            raise ValueError(
+                "loss='owa' counts in percents and in each window's own seasonal naive error, "
+                "which only a model with scaling='log' knows. Build it so, or use 'mae'."
+            )
+        return
     try:
         measure = keras.losses.get(loss)
     except ValueError:
@@ -579,7 +600,7 @@ def _check_training(model: keras.Model, loss: Any, learning_rate: float) -> None
     if measure is None:
         raise ValueError(
             f"There is no loss {loss!r}. Give the name of a Keras loss, such as 'mse' (mean squared "
-            f"error), 'mae' (mean absolute error) or 'huber'."
+            f"error), 'mae' (mean absolute error) or 'huber', or 'owa'."
         )
     scaled = any(isinstance(layer, AddCorrection) for layer in model.layers)
     one = np.ones((1, 1), dtype=np.float32)
