@@ -118,8 +118,16 @@ SCREENED_SIX = (
     ("the same, another seed", 0.3797),
     ("the same, a running mean of the weights", 0.3811),
     ("the same, another seed", 0.3798),
-    ("loss: OWA, 450 steps, rate 0.01", 0.3774),
+    ("loss: OWA, 450 steps, rate 0.01", 0.3784),
+    ("the same, another seed", 0.3768),
+    ("loss: OWA with less of sMAPE (10 to 13)", 0.3788),
+    ("the same, recent windows drawn more often (half of it each week)", 0.3795),
+    ("the same, every series drawn equally often", 0.3806),
+    ("loss: OWA, gradients clipped at half of the length", 0.3774),
     ("the same, another seed", 0.3754),
+    ("loss: OWA, gradients clipped at an eighth of the length", 0.3758),
+    ("the same, another seed", 0.3742),
+    ("loss: OWA in percent, so that nearly every gradient is clipped", 0.3761),
 )
 REMARKS = (
     "Settings were screened with a prototype of the same layers in plain Keras, one seed each "
