@@ -20,6 +20,9 @@ SCRIPTS = (
     "learning_curve_demand",
     "many_machines",
     "windows_speed",
+    "forecast_speed",
+    "growth",
+    "gpu_speed",
 )
 
 

@@ -34,6 +34,7 @@ from tsforecast.models import (
     check_fitted,
     check_shapes,
     direct_model,
+    outputs_of,
     predict,
     quantiles_of,
     recursive_model,
@@ -97,7 +98,7 @@ def forecast(
     check_shapes(model, framing)
     check_fitted(model)
     inputs = framing.last_window(table, future)
-    values = model.predict(inputs, verbose=0).astype(np.float64)  # (series, horizon, targets)
+    values = outputs_of(model, inputs).astype(np.float64)  # (series, horizon, targets)
     dated = _dates_of(framing, table)
     values = point_forecast(values, quantiles_of(model)).reshape(len(dated), -1)
     return _with_targets(dated, framing, values)
@@ -497,7 +498,7 @@ class Forecaster:
         dated = _dates_of(framing, table)
         future = self._with_calendar_ahead(dated, future)
         inputs = framing.last_window(_with_calendar(table, self.calendar), future)
-        values = model.predict(inputs, verbose=0).astype(np.float64)
+        values = outputs_of(model, inputs).astype(np.float64)
         point = point_forecast(values, self.quantiles)  # (series, horizon, targets)
         forecasts = _with_targets(dated, framing, point.reshape(len(dated), -1))
         if self.level is not None:

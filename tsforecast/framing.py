@@ -451,11 +451,10 @@ class Framing:
         """
         if is_panel(table):
             rows = read_panel(table, ())  # type: ignore[arg-type]
-            after = {
-                time: self._times_after(time, rows.freq) for time in set(rows.index[rows.last])
-            }
-            parts = [after[time] for time in rows.index[rows.last]]
-            ds = parts[0].append(parts[1:])
+            code, ends = pd.factorize(rows.index[rows.last])  # many series end at the same time
+            after: Any = [self._times_after(time, rows.freq) for time in ends]
+            places = code[:, None] * self.horizon + np.arange(self.horizon)  # (series, horizon)
+            ds = after[0].append(after[1:])[places.ravel()]
             names = pd.Index(rows.names).repeat(self.horizon)
             return pd.MultiIndex.from_arrays([names, ds], names=["unique_id", "ds"])
         _, _, index = read_table(table)
@@ -523,7 +522,7 @@ class RandomOrder:
     1000000
     """
 
-    block = 1 << 14  # places that are computed at once
+    block = 1 << 12  # places that are computed at once
 
     def __init__(self, count: int, rng: np.random.Generator) -> None:
         self.count, bits = count, int(count - 1).bit_length()
@@ -647,13 +646,25 @@ class Windows:
         columns = self.values[:, _as_slice(self._numbers(names))]  # a copy if out of even order
         return _stretches(columns, length)[_rows(self.starts, offset)]
 
-    def _cut(self, first: Any, length: int, names: Sequence[Hashable]) -> np.ndarray:
-        """The stretches from some rows on, (..., length, columns); no other row is copied."""
-        chosen = _as_slice(self._numbers(names))
-        if isinstance(chosen, slice):
-            return _stretches(self.values[:, chosen], length)[first]
-        parts = [_stretches(self.values[:, c : c + 1], length)[first] for c in chosen]
-        return np.concatenate(parts, axis=-1)
+    @cached_property
+    def _views(self) -> dict[str, list[np.ndarray]]:
+        """Of X, future, static and y what a window at each row has, (rows, length, columns): views.
+
+        One view for each array; one for each column where the columns are not evenly spaced.
+        """
+        framing, first = self.framing, self._first_target
+        parts = {
+            "X": (0, framing.lookback, framing.inputs),
+            "future": (first, framing.horizon, framing.future_covariates),
+            "static": (0, 1, framing.static_covariates),
+            "y": (first, framing.horizon, framing.targets),
+        }
+        views = {}
+        for name, (offset, length, columns) in parts.items():
+            chosen = _as_slice(self._numbers(columns)) if columns else []
+            slices = [chosen] if isinstance(chosen, slice) else [slice(c, c + 1) for c in chosen]
+            views[name] = [_stretches(self.values[offset:, c], length) for c in slices]
+        return {name: parts for name, parts in views.items() if parts}
 
     def _numbers(self, names: Sequence[Hashable]) -> list[int]:
         return [self.columns.index(name) for name in names]
@@ -674,18 +685,14 @@ class Windows:
             starts = starts.start + starts.step * rows
         else:
             starts = starts[rows]
-        framing, first = self.framing, self._first_target
-
-        def copy(offset: int, length: int, names: Sequence[Hashable]) -> np.ndarray:
-            return np.ascontiguousarray(self._cut(starts + offset, length, names), np.float32)
-
-        arrays = {"X": copy(0, framing.lookback, framing.inputs)}
-        if framing.future_covariates:
-            arrays["future"] = copy(first, framing.horizon, framing.future_covariates)
-        if framing.static_covariates:
-            arrays["static"] = copy(0, 1, framing.static_covariates)[:, 0]
-        y = copy(first, framing.horizon, framing.targets)
+        arrays = {
+            name: np.ascontiguousarray(_cut(views, starts), np.float32)
+            for name, views in self._views.items()
+        }
         release(self.values)  # of a table in a file
+        y = arrays.pop("y")
+        if "static" in arrays:
+            arrays["static"] = arrays["static"][:, 0]
         return (arrays["X"] if len(arrays) == 1 else arrays), y
 
     def batches(
@@ -883,9 +890,12 @@ class Windows:
             if which.step is not None and which.step < 0:
                 raise ValueError("Windows stay in the order of time: slice them with a step >= 1.")
             return replace(self, starts=self.starts[which])
-        start, framing = self.starts[which], self.framing
-        y = self._cut(start + self._first_target, framing.horizon, framing.targets)
-        return self._cut(start, framing.lookback, framing.inputs), y
+        start = self.starts[which]
+        return _cut(self._views["X"], start), _cut(self._views["y"], start)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """To another process go the rows; their views, which would be copies there, are made anew."""
+        return {name: getattr(self, name) for name in ("framing", "rows", "starts")}
 
     def __repr__(self) -> str:
         framing, n = self.framing, len(self)
@@ -1067,6 +1077,12 @@ def _used(framing: Framing) -> list[Hashable]:
 def _stretches(values: np.ndarray, length: int) -> np.ndarray:
     """What begins at every row, (rows, length, columns): a view."""
     return sliding_window_view(values, length, axis=0).swapaxes(1, 2)
+
+
+def _cut(views: list[np.ndarray], starts: Any) -> np.ndarray:
+    """The stretches from some rows on, (..., length, columns); no other row is copied."""
+    parts = [view[starts] for view in views]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
 
 def _as_slice(columns: list[int]) -> slice | list[int]:

@@ -1232,7 +1232,27 @@ def predict(model: keras.Model, windows: Windows, batch_size: int = 1024) -> np.
     check_windows(windows)
     check_shapes(model, windows.framing)
     check_fitted(model)
+    if len(windows) <= batch_size:
+        return outputs_of(model, windows.arrays()[0])
     return model.predict(WindowBatches(windows, batch_size), verbose=0)
+
+
+def outputs_of(model: keras.Model, inputs: Any, batch_size: int = 1024) -> np.ndarray:
+    """What a model gives for its inputs, without the set-up of ``model.predict`` where it can.
+
+    ``model.predict`` makes a data set and an iterator in every call, which takes longer than the
+    forecast of one window. What fits into one batch goes straight into the compiled model.
+
+    Examples
+    --------
+    >>> framing = Framing(3)
+    >>> outputs_of(build_model(framing, scaling="none"), np.zeros((5, 3, 1))).shape
+    (5, 1, 1)
+    """
+    X = inputs["X"] if isinstance(inputs, dict) else inputs
+    if len(X) <= batch_size:
+        return model.predict_on_batch(inputs)
+    return model.predict(inputs, batch_size=batch_size, verbose=0)
 
 
 class WindowBatches(keras.utils.PyDataset):

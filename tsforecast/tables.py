@@ -118,11 +118,13 @@ def read_panel(panel: pd.DataFrame, names: Sequence[Hashable]) -> Rows:
             f"into times with panel['ds'] = pd.to_datetime(panel['ds']), or number the steps."
         )
     number = index.to_numpy() if index.dtype.kind in "iu" else index.asi8
-    step = np.unique(number, return_inverse=True)[1]  # the number of each time among all times
-    order = np.lexsort((step, ids))
-    if (order[1:] < order[:-1]).any():
+    step, times = pd.factorize(number, sort=True)  # the number of each time among all times
+    place = ids * len(times) + step  # series by series, each in order of time
+    if (np.diff(place) < 0).any():
+        order = np.argsort(place, kind="stable")
         panel, ids, step, index = panel.iloc[order], ids[order], step[order], index[order]
-    again = (np.diff(ids) == 0) & (np.diff(step) == 0)
+        place = place[order]
+    again = np.diff(place) == 0
     if again.any():
         row = int(np.argmax(again)) + 1
         raise ValueError(
@@ -138,9 +140,8 @@ def read_panel(panel: pd.DataFrame, names: Sequence[Hashable]) -> Rows:
 
 def _panel_grid(index: pd.Index, ids: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, Any]:
     """Whole steps of every row, with a jump between series; and the step."""
-    first = np.unique(step, return_index=True)[1]
-    times = index[first]  # every time that occurs, once
-    grid, freq = read_times(pd.Index(times))
+    times = index.unique().sort_values()  # every time that occurs, once
+    grid, freq = read_times(times)
     grid = step if grid is None else grid[step]
     same = np.diff(ids) == 0
     steps = np.diff(grid)[same]
@@ -232,6 +233,11 @@ def check_finite(
     chosen = [columns.index(name) for name in names]
     for begin in range(0, len(values), 1 << 20):  # a block at a time: the table may be on disk
         block = values[begin : begin + (1 << 20)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = block.sum()  # one number that is not finite makes it so
+        if np.isfinite(total):
+            release(values)
+            continue
         bad = ~np.isfinite(block) if missing == "refuse" else np.isinf(block)
         if not bad.any():
             release(values)
