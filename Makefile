@@ -18,7 +18,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve test lint unit notebooks check-notebooks site links benchmarks lock clean
+.PHONY: help setup book serve test lint unit notebooks check-notebooks site links benchmarks lock audit clean
 
 help: ## list these commands
 	@echo "Each command sets up what it needs (own $(VENV), pinned versions) the first time."
@@ -70,8 +70,13 @@ benchmarks: $(READY) ## repeat the recorded measurements in benchmarks/ (long)
 lock: $(READY) ## resolve the versions in requirements.txt again, from pyproject.toml
 	@$(PY) -m pip install -q uv
 	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --upgrade \
-	--extra all --extra book --extra test --custom-compile-command "make lock" \
+	--extra all --extra book --extra test --generate-hashes --custom-compile-command "make lock" \
 	--no-emit-index-url --no-emit-find-links -o requirements.txt pyproject.toml
+
+audit: $(READY) ## known vulnerabilities and licences of what requirements.txt pins (needs the network)
+	@$(PY) scripts/licences.py check
+	@$(PY) -m pip install -q uv
+	@$(PY) -m uv tool run -q pip-audit --strict --disable-pip --require-hashes -r requirements.txt
 
 clean: ## remove what the commands built, and the environment
 	rm -rf _build $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

@@ -34,6 +34,7 @@ STEPS: dict[str, dict[str, list[str]]] = {
         "first cells": [PYTHON, "scripts/try_it.py", "check"],
         "reading and run times": [PYTHON, "scripts/times.py", "check"],
         "links to other sites (form)": [PYTHON, "scripts/links.py", "form"],
+        "licences of dependencies": [PYTHON, "scripts/licences.py", "check"],
     },
     "unit": {
         "unit tests, doctests": [

@@ -89,7 +89,7 @@ def main() -> None:
     requirements = (ROOT / "requirements.txt").read_text()
     count = len(re.findall(r"^[\w.-]+==", requirements, re.MULTILINE))
     say(f"==> about {count} pinned packages (the first time a download of 900 MB: 1 to 5 minutes)")
-    pip(python, "--compile", "-r", "requirements.txt", packages=count)
+    pip(python, "--compile", "--require-hashes", "-r", "requirements.txt", packages=count)
     say("==> the package itself, editable (seconds)")
     pip(python, "--no-deps", "--no-build-isolation", "-e", ".")
     (folder / ".installed").touch()

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from tsforecast.forecaster import Forecaster, forecast
     from tsforecast.importance import importance
     from tsforecast.intervals import add_intervals, coverage
-    from tsforecast.models import build_model, load_model, predict, with_horizon
+    from tsforecast.models import build_model, predict, with_horizon
+    from tsforecast.persistence import load_model
     from tsforecast.plotting import (
         listing,
         plot_backtest,
@@ -103,7 +104,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's own messages:
 logging.getLogger("tensorflow").addFilter(lambda record: record.levelno >= logging.ERROR)
 
 _HOMES = {
-    "models": ("build_model", "load_model", "predict", "with_horizon"),
+    "models": ("build_model", "predict", "with_horizon"),
+    "persistence": ("load_model",),
     "training": ("adapt", "fit"),
     "intervals": ("add_intervals", "coverage"),
     "events": (

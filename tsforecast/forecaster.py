@@ -379,7 +379,7 @@ class Forecaster:
             return 1.0
         history = np.asarray(X[:, :, : self.framing.n_targets], dtype=np.float64)
         level = np.nanmean(np.abs(history), axis=1, keepdims=True)
-        return np.maximum(np.nanstd(history, axis=1, keepdims=True), 0.01 * level + 1e-12)
+        return np.maximum(np.nanstd(history, axis=1, keepdims=True), 0.01 * level + 1e-30)
 
     def update(
         self, table: Table, *, epochs: int | None = None, learning_rate: float | None = None

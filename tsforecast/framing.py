@@ -473,12 +473,21 @@ class Framing:
                 "more, or say it: table = table.asfreq('h')."
             )
         if isinstance(last, pd.Timestamp):
-            times: pd.Index = pd.date_range(last, periods=steps, freq=freq)
+            times: pd.Index = _dates_from(last, steps, freq)
         elif isinstance(last, pd.Period):
             times = pd.PeriodIndex([last + freq * step for step in range(steps)])
         else:
             times = pd.RangeIndex(int(last), int(last) + steps * freq, freq)
         return times[self.lead :]
+
+
+def _dates_from(first: pd.Timestamp, count: int, freq: Any) -> pd.DatetimeIndex:
+    """So many times from the first one on, by the clock where a step is a day or longer."""
+    if first.tz is None or isinstance(freq, pd.tseries.offsets.Tick):
+        return pd.date_range(first, periods=count, freq=freq)
+    wall = pd.date_range(first.tz_localize(None), periods=count, freq=freq)
+    first_of_two = np.ones(count, dtype=bool)  # where the clock shows a time twice
+    return wall.tz_localize(first.tz, ambiguous=first_of_two, nonexistent="shift_forward")
 
 
 def random_order(count: int, rng: np.random.Generator) -> Any:

@@ -17,6 +17,9 @@ from keras import layers, ops
 Tensor: TypeAlias = Any  # of Keras: a placeholder while a model is built, numbers when it runs
 Batches = Iterable[tuple[Any, np.ndarray]]  # pairs of (what the layer measures, y)
 
+TINY = 1e-33  # what single precision can still divide by
+MOST = 1000.0  # own units of a window by which an error counts at most, where units are measured
+
 
 def last_known(x: Tensor) -> Tensor:
     """The last value of every column that is not missing, (batch, 1, columns).
@@ -131,7 +134,7 @@ class Scaling(Adapted):
         count = np.maximum(count, 1)
         mean = total / count * self._is_level(x.shape[-1])
         spread = np.sqrt(np.maximum(squares / count - mean**2, 0))
-        tiny = 1e-6 * np.maximum(np.abs(mean + shift), 1e-30)  # below this it is rounding
+        tiny = np.maximum(1e-6 * np.abs(mean + shift), TINY)  # below this it is rounding
         keep = (self._is_level(x.shape[-1]) == 0) & self.log
         self.center.assign(mean + shift)
         self.scale.assign(np.where((spread > tiny) & ~keep, spread, 1.0))
@@ -218,6 +221,7 @@ class OwnUnits(Adapted):
             level = ops.mean(ops.abs(history), axis=1, keepdims=True)  # (batch, 1, targets)
             spread = ops.var(history, axis=1, keepdims=True)  # (batch, 1, targets)
         unit = ops.sqrt(spread + (0.01 * level) ** 2 + self.least**2)
+        unit = ops.maximum(unit, 1e-18)  # squares of less are zero
         others = x[:, :, self.targets :]  # (batch, lookback, covariates)
         return ops.concatenate([history / unit, others], axis=-1), unit
 
@@ -283,7 +287,7 @@ class Logarithms(Adapted):
                 f"scaling='log' counts in percents, and the training windows hold "
                 f"{least.min():g}. Use scaling='series', which needs no positive numbers."
             )
-        self.least.assign(least / 100)
+        self.least.assign(np.maximum(least / 100, TINY))
 
     def call(self, x: Any) -> Any:
         history = ops.log(
@@ -372,13 +376,15 @@ class ErrorUnits(layers.Layer):
         self.season, self.targets = season, targets
 
     def call(self, x: Any) -> Any:
-        return 1 / (1 / self.naive_error(x) + 10 / self._level(x))
+        unit = 1 / (1 / self.naive_error(x) + 10 / self._level(x))
+        return ops.maximum(unit, TINY)  # also of a window of zeros
 
     def naive_error(self, x: Any) -> Any:
-        """The window's own seasonal naive error, (batch, 1, targets); never quite zero."""
+        """The window's own seasonal naive error, (batch, 1, targets); never zero."""
         history = x[:, :, : self.targets]  # (batch, lookback, targets)
         error = ops.abs(history[:, self.season :] - history[:, : -self.season])
-        return ops.mean(error, axis=1, keepdims=True) + 1e-3 * self._level(x)
+        error = ops.mean(error, axis=1, keepdims=True) + 1e-3 * self._level(x)
+        return ops.maximum(error, TINY)
 
     def _level(self, x: Any) -> Any:
         return ops.mean(ops.abs(x[:, :, : self.targets]), axis=1, keepdims=True)
@@ -716,10 +722,13 @@ class AddCorrection(Adapted):
             unit: Any = _numpy(units[0]) if units and not self.log else 1.0
             y, simple = (np.log(y) if self.log else y) / unit, simple / unit
             rest = (y - simple).astype(np.float64)
+            if units:  # one wild value does not become the unit of all windows
+                rest, y = np.clip(rest, -MOST, MOST), np.clip(y, -MOST, MOST)
             squares, count = squares + (rest**2).sum(axis=(0, 1)), count + rest[..., 0].size
             low, high = np.minimum(low, y.min(axis=(0, 1))), np.maximum(high, y.max(axis=(0, 1)))
         error = np.sqrt(squares / count)
-        least = 1e-3 * np.where(high > low, high - low, np.maximum(np.abs(high), 1e-30))
+        least = 1e-3 * np.where(high > low, high - low, np.abs(high))
+        least = np.maximum(least, TINY)
         error = np.maximum(error, least)  # an exact simple forecast needs no correction
         self.scale.assign(np.ones_like(error) if self.log else error)
 

@@ -8,7 +8,6 @@ Every encoder works with every decoder. Encoders are taught in the univariate ch
 import difflib
 import inspect
 from collections.abc import Callable, Sequence
-from os import PathLike
 from typing import Any
 
 import keras
@@ -1159,42 +1158,6 @@ def with_horizon(model: keras.Model, horizon: int) -> keras.Model:
     longer = keras.models.clone_model(model, clone_function=stretch)
     longer.set_weights(model.get_weights())
     return longer
-
-
-def load_model(path: str | PathLike[str]) -> keras.Model:
-    """Load a model that was saved with ``model.save(path)``: the same forecasts, scaling included.
-
-    Parameters
-    ----------
-    path : str or path
-        Of the ``.keras`` file.
-
-    Returns
-    -------
-    keras.Model
-        Fitted as it was when it was saved.
-
-    Raises
-    ------
-    ValueError
-        If there is no such file, or it is not a Keras file.
-
-    Notes
-    -----
-    The file names the package's layers. That is why ``keras.models.load_model`` in a new process
-    says "could not be deserialized": Keras has not met them yet. This function introduces them.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from tempfile import TemporaryDirectory
-    >>> model = build_model(Framing(3))
-    >>> with TemporaryDirectory() as folder:
-    ...     model.save(Path(folder) / "model.keras")
-    ...     load_model(Path(folder) / "model.keras").count_params() == model.count_params()
-    True
-    """
-    return keras.models.load_model(path)
 
 
 def predict(model: keras.Model, windows: Windows, batch_size: int = 1024) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 The file is Keras's own (a zip archive, so `tsforecast.load_model` opens it too) with two kinds of
 members added: one JSON text that describes what surrounds the model, and NumPy arrays. Nothing in
-it is code, nothing is unpickled. Taught in the chapter on your own table
+it is code, nothing is unpickled; `SECURITY.md` says what is promised. Taught in the chapter on your own table
 (`notebooks/own_table.ipynb`), where `Forecaster.save` and `Forecaster.load` use it.
 """
 
@@ -21,6 +21,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn
 
+import h5py
 import keras
 import numpy as np
 import pandas as pd
@@ -149,7 +150,8 @@ def read(path: str | PathLike[str]) -> tuple[keras.Model, dict[str, Any], dict[s
     What protects you: members are read by their names and never unpacked to a folder; they are
     stored uncompressed, so that none can be larger than the file; each has a checksum; arrays are
     read without pickle; the model's configuration may name Keras's layers and this package's
-    only, and none that hold code; it may not ask for more weights than the file holds.
+    only, and none that hold code; it may not ask for more weights than the file holds; and the
+    weights lie in the file itself, as they are.
 
     Examples
     --------
@@ -164,7 +166,11 @@ def read(path: str | PathLike[str]) -> tuple[keras.Model, dict[str, Any], dict[s
     '.../notes.keras' is not a file of a saved model...
     """
     members = _members(path)
-    _check_origin(path, members)
+    if DESCRIPTION not in members:
+        raise ValueError(
+            f"{_name(path)} holds a Keras model and nothing about its columns, times and settings: "
+            f"it was saved with model.save. Open it with tsf.load_model({_name(path)})."
+        )
     try:
         head = json.loads(members[DESCRIPTION])
         if not isinstance(head["format"], int):
@@ -187,6 +193,51 @@ def read(path: str | PathLike[str]) -> tuple[keras.Model, dict[str, Any], dict[s
     except Exception as error:  # whatever a wrong value raises in pandas or NumPy
         _refuse_damaged(path, error)
     return _model(path, config, members), description, arrays
+
+
+def load_model(path: str | PathLike[str]) -> keras.Model:
+    """Load a model that was saved with ``model.save(path)``: the same forecasts, scaling included.
+
+    Parameters
+    ----------
+    path : str or path
+        Of the ``.keras`` file.
+
+    Returns
+    -------
+    keras.Model
+        Fitted as it was when it was saved. It is not compiled: `fit` does that.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not a Keras file, if it is damaged, or if its model would run code that is neither
+        Keras's nor this package's.
+
+    Notes
+    -----
+    The file names the package's layers. That is why ``keras.models.load_model`` in a new process
+    says "could not be deserialized": Keras has not met them yet. This function introduces them. It
+    looks at a file as closely as `read` does, so a stranger's file is safe to open.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from tsforecast import build_model
+    >>> model = build_model(Framing(3))
+    >>> with TemporaryDirectory() as folder:
+    ...     model.save(Path(folder) / "model.keras")
+    ...     load_model(Path(folder) / "model.keras").count_params() == model.count_params()
+    True
+    """
+    members = _members(path)
+    try:
+        config = json.loads(members["config.json"])
+    except (ValueError, RecursionError) as error:
+        _refuse_damaged(path, error)
+    return _model(path, config, members)
 
 
 # --- what JSON has no word for ---------------------------------------------------------------------
@@ -461,9 +512,15 @@ def _members(path: str | PathLike[str]) -> dict[str, bytes]:
             members = archive.infolist()
             names = [member.filename for member in members]
             _check_members(names, members, os.path.getsize(path))
-            return {name: archive.read(name) for name in names}
+            contents = {name: archive.read(name) for name in names}
     except Exception as error:  # a flipped bit can break any part of an archive
         _refuse_damaged(path, error)
+    if not set(OF_KERAS) <= set(contents):
+        raise ValueError(
+            f"{_name(path)} is a zip archive, but not one of a saved model: it has no "
+            f"{', '.join(name for name in OF_KERAS if name not in contents)}."
+        )
+    return contents
 
 
 def _check_members(names: list[str], members: list[zipfile.ZipInfo], size: int) -> None:
@@ -477,19 +534,6 @@ def _check_members(names: list[str], members: list[zipfile.ZipInfo], size: int) 
         raise ValueError("its members were packed again by another program")
     if sum(member.file_size for member in members) > size:
         raise ValueError("its members claim to be larger than the file")
-
-
-def _check_origin(path: str | PathLike[str], members: dict[str, bytes]) -> None:
-    if not set(OF_KERAS) <= set(members):
-        raise ValueError(
-            f"{_name(path)} is a zip archive, but not one of a saved model: it has no "
-            f"{', '.join(name for name in OF_KERAS if name not in members)}."
-        )
-    if DESCRIPTION not in members:
-        raise ValueError(
-            f"{_name(path)} holds a Keras model and nothing about its columns, times and settings: "
-            f"it was saved with model.save. Open it with tsf.load_model({_name(path)})."
-        )
 
 
 def _refuse_damaged(path: str | PathLike[str], error: Exception) -> NoReturn:
@@ -520,6 +564,7 @@ def _model(path: str | PathLike[str], config: Any, members: dict[str, bytes]) ->
             f"loading: @keras.saving.register_keras_serializable(). If not, do not open the file."
         )
     try:
+        _check_weights(members["model.weights.h5"])
         needed = _count_weights(config)
         if needed > len(members["model.weights.h5"]):  # a weight takes at least a byte
             raise ValueError(f"its model asks for {needed:,} weights, more than the file holds")
@@ -532,6 +577,31 @@ def _model(path: str | PathLike[str], config: Any, members: dict[str, bytes]) ->
             return keras.models.load_model(clean, compile=False, safe_mode=True)
     except Exception as error:  # Keras reports a wrong value in many ways
         _refuse_damaged(path, error)
+
+
+def _check_weights(content: bytes) -> None:
+    """Raise a ValueError where weights are not plainly in this file: elsewhere, or packed."""
+    size, seen = 0, 0
+    with h5py.File(io.BytesIO(content), "r") as file:
+        groups = [file]
+        while groups:
+            group = groups.pop()
+            for name in group:
+                seen += 1
+                if seen > MEMBERS:
+                    raise ValueError("its weights have too many parts, or run in a circle")
+                if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                    raise ValueError(f"the weights {name!r} are a link to somewhere else")
+                part = group[name]
+                if isinstance(part, h5py.Group):
+                    groups.append(part)
+                    continue
+                elsewhere = part.external or part.is_virtual
+                if elsewhere or part.chunks or part.dtype.kind not in "biufV":
+                    raise ValueError(f"the weights {part.name!r} are not plain numbers in the file")
+                size += part.size * part.dtype.itemsize
+                if size > len(content):
+                    raise ValueError("its weights claim to be larger than the file")
 
 
 def _count_weights(config: Any) -> int:

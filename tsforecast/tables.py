@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
+LARGEST = np.float64(1e18)  # a model counts in single precision, and squares what it reads
 SAME_STEPS = 24  # wide steps of equal length in a row are a spacing, not gaps
 
 Table: TypeAlias = "pd.DataFrame | pd.Series | np.ndarray"
@@ -223,30 +224,40 @@ def _holds_dates(column: pd.Series) -> bool:
 def check_finite(
     rows: Rows, names: Sequence[Hashable], first: int = 0, missing: str = "refuse"
 ) -> None:
-    """Raise a ValueError where a value is infinite or, unless the framing allows it, missing.
+    """Raise a ValueError where a value is infinite, too large, or missing if that is not allowed.
 
     `first` is the number of the first row in the table, for the message.
     """
     values, columns = rows.values, rows.columns
-    if values.dtype.kind != "f":
+    if values.dtype.kind == "b" or (values.dtype.kind != "f" and values.dtype.itemsize < 8):
         return
     chosen = [columns.index(name) for name in names]
     for begin in range(0, len(values), 1 << 20):  # a block at a time: the table may be on disk
         block = values[begin : begin + (1 << 20)]
-        with np.errstate(over="ignore", invalid="ignore"):
-            total = block.sum()  # one number that is not finite makes it so
-        if np.isfinite(total):
-            release(values)
-            continue
-        bad = ~np.isfinite(block) if missing == "refuse" else np.isinf(block)
+        if values.dtype.kind == "f":
+            with np.errstate(over="ignore", invalid="ignore"):
+                flat = block.ravel(order="K")
+                squares = np.dot(flat, flat)  # one number that is missing or large makes it so
+            if squares < LARGEST**2:
+                release(values)
+                continue
+        size = np.abs(block)
+        bad = ~(size < LARGEST) if missing == "refuse" else size >= LARGEST
         if not bad.any():
             release(values)
             continue
         for name, column in zip(names, chosen, strict=True):
             if bad[:, column].any():
                 row = begin + int(np.argmax(bad[:, column]))
-                if np.isinf(values[row, column]):
+                value = values[row, column]
+                if np.isinf(value):
                     raise ValueError(_infinite(rows, name, row, first))
+                if not np.isnan(value):
+                    raise ValueError(
+                        f"Column {name!r} holds {value:g} at {rows.where(row)} (row {first + row}). "
+                        f"A model reads numbers below {LARGEST:g}: count in a larger unit, for "
+                        f"example table[{name!r}] / 1e12, or leave the column out."
+                    )
                 raise ValueError(_missing(rows, name, first))
 
 
