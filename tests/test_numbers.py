@@ -55,7 +55,7 @@ def trained_on(model: Any, series: np.ndarray, framing: Framing) -> tuple[float,
     table = pd.DataFrame({"y": series, "x": np.roll(series, 1)})
     train = framing.windows(table[:30])
     adapt(model, train)
-    trained = _with_own_units(model)
+    trained = _with_own_units(model, None)
     trained.compile(_optimizer(None, 0.005, 10), _loss(model, None), run_eagerly=True)
     loss = float(trained.train_on_batch(*train.arrays()))
     X, _ = framing.windows(table).arrays()
