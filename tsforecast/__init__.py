@@ -2,7 +2,8 @@
 
 The modules, in the order in which data flows through them (and in which the book teaches them):
 `datasets`, `tables`, `calendar`, `gaps`, `framing`, `layers`, `models`, `training`, `intervals`,
-`events`, `persistence`, `forecaster`, `jobs`, `backtest`, `importance`, `tuning`, `plotting`.
+`events`, `persistence`, `forecaster`, `jobs`, `backtest`, `importance`, `tuning`, `plotting`,
+`diagrams`.
 
 Framing needs NumPy and pandas only. Keras is imported when a model is first asked for.
 """
@@ -21,6 +22,7 @@ from tsforecast.gaps import fill_gaps, find_gaps, to_grid
 
 if TYPE_CHECKING:
     from tsforecast.backtest import Backtest, backtest, forecast_table, score, score_by_step
+    from tsforecast.diagrams import plot_lstm_cell, plot_model
     from tsforecast.events import (
         choose_thresholds,
         class_table,
@@ -86,6 +88,8 @@ __all__ = [
     "plot_history",
     "plot_importance",
     "plot_intervals",
+    "plot_lstm_cell",
+    "plot_model",
     "plot_precision_recall",
     "plot_study",
     "plot_window",
@@ -136,6 +140,7 @@ _HOMES = {
         "shape_card",
         "use_style",
     ),
+    "diagrams": ("plot_lstm_cell", "plot_model"),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 

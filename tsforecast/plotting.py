@@ -707,7 +707,7 @@ def _axis_words(layer: Any, before: tuple[str, ...], model: Any) -> tuple[str, .
         return ("horizon", "targets", "quantiles")
     if kind == "Activation" and layer.name == "class":
         return ("horizon", "classes")
-    if layer.output is model.output or kind in FORECASTS:
+    if (layer.output is model.output and rank == 2) or kind in FORECASTS:
         return ("horizon", "targets")
     if kind == "model of one step":
         return ("horizon", "targets")
