@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import tsforecast as tsf
-from tsforecast.plotting import GREY, INK, ORANGE
+from tsforecast.plotting import GREY, INK, ORANGE, ORANGE_WORDS
 
 STATIC = Path(__file__).resolve().parents[1] / "book" / "_static"
 DAY = 48
@@ -58,8 +58,10 @@ def draw(table: pd.DataFrame, forecast: pd.DataFrame) -> Any:
     ax.plot([known.index[-1], *ahead], [known.iloc[-1], *forecast["demand"]], color=ORANGE)
     ax.plot(ahead, forecast["demand"], ".", color=ORANGE, markersize=4)
     ax.axvline(known.index[-1], color=GREY, linewidth=0.8, linestyle=":")
-    ax.annotate("the data ends ", (known.index[-1], ax.get_ylim()[1]), color=GREY, ha="right")
-    ax.annotate(" forecast", (ahead[-1], forecast["demand"].iloc[-1]), color=ORANGE, va="center")
+    ax.annotate("the data ends ", (known.index[-1], ax.get_ylim()[1]), color=INK, ha="right")
+    ax.annotate(
+        " forecast", (ahead[-1], forecast["demand"].iloc[-1]), color=ORANGE_WORDS, va="center"
+    )
     ax.set_ylabel("demand (megawatts)")
     ax.xaxis.set_major_locator(matplotlib.dates.DayLocator())
     ax.xaxis.set_major_formatter(matplotlib.dates.DateFormatter("%-d %b\n%Y"))

@@ -17,8 +17,9 @@ import pandas as pd
 from tsforecast.framing import Windows
 from tsforecast.tables import Table
 
-INK, GREY = "#1b1f24", "#8a8f98"
+INK, GREY = "#1b1f24", "#8a8f98"  # grey for lines; words are darker, or nobody can read them
 BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"  # colour-blind safe
+ORANGE_WORDS = "#b34b00"  # words need more contrast than lines do
 MOST_CELLS = 40  # rows that a figure shows cell by cell
 CELLS = {  # the arrays that a model reads: colour, mark and words
     "X": (BLUE, "o", "X: what goes in"),
@@ -216,11 +217,14 @@ def plot_history(history: Any, ax: Any = None) -> Any:
     from matplotlib import ticker as mticker
 
     ax = _axes(ax)
-    for key, label, color in (("loss", "training", BLUE), ("val_loss", "validation", ORANGE)):
+    for key, label, color, words in (
+        ("loss", "training", BLUE, BLUE),
+        ("val_loss", "validation", ORANGE, ORANGE_WORDS),
+    ):
         if key in history.history:
             losses = history.history[key]
             ax.plot(history.epoch, losses, marker="o", markersize=3, color=color)
-            ax.annotate(f" {label}", (history.epoch[-1], losses[-1]), color=color, va="center")
+            ax.annotate(f" {label}", (history.epoch[-1], losses[-1]), color=words, va="center")
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(mticker.MaxNLocator(integer=True))
     ax.set_ylabel("loss")
@@ -271,7 +275,7 @@ def plot_forecast(
     ax.plot(joined_times, [known.iloc[-1], *values], color=ORANGE)
     ax.plot(ahead, values, ".", color=ORANGE)
     ax.axvline(joined_times[0], color=GREY, linewidth=0.8, linestyle=":")
-    ax.annotate(" forecast", (joined_times[-1], values[-1]), color=ORANGE, va="center")
+    ax.annotate(" forecast", (joined_times[-1], values[-1]), color=ORANGE_WORDS, va="center")
     ax.set_ylabel(str(target))
     _shorten_dates(ax, known.index)
     return ax
