@@ -41,10 +41,8 @@ def contrast(one, other):
 
 def in_the_dark(rgb):
     """What book.css makes of a colour of a figure where the page is dark."""
-    (rule,) = re.findall(
-        r"\nhtml\[data-theme=\"dark\"\][^{]*\bimg\b[^{]*\{([^}]*)\}", CSS.read_text("utf-8")
-    )
-    (amount,) = re.findall(r"filter: invert\((0?\.\d+)\) hue-rotate\(180deg\);", rule)
+    rules = CSS.read_text(encoding="utf-8")
+    (amount,) = re.findall(r"filter: invert\((0?\.\d+)\) hue-rotate\(180deg\);", rules)
     share = float(amount)
     turned = share - (2 * share - 1) * np.asarray(rgb, float)
     return np.clip(HUE_ROTATE_180 @ turned, 0, 1)

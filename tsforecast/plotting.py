@@ -100,7 +100,12 @@ def plot_window(windows: Windows, window: int = 0, ax: Any = None) -> Any:
         if name in framing.targets:
             rows = slice(windows.target_rows[window, 0], windows.target_rows[window, -1] + 1)
             ax.plot(times[rows], values[rows], "s-", color=ORANGE, markersize=size + 1, zorder=3)
-        ax.annotate(f" {name}", (times[shown][-1], values[shown][-1]), color=INK, va="center")
+    ends = windows.values[shown][-1, [windows.columns.index(name) for name in names]]
+    low, high = ax.get_ylim()
+    for name, height in zip(names, _apart(ends, 0.07 * (high - low)), strict=True):
+        ax.annotate(f" {name}", (times[shown][-1], height), color=INK, va="center")
+    if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)):
+        _shorten_dates(ax, index)
     ax.axvline(times[start + framing.lookback - 1], color=INK, linewidth=0.8, linestyle=":")
     ax.set_title(
         f"window {window % len(windows)} of {len(windows)}: {len(into)} steps in (blue dots), "
@@ -240,7 +245,7 @@ def plot_history(history: Any, ax: Any = None) -> Any:
 def plot_forecast(
     table: Table, forecast: pd.DataFrame, target: Any = None, last: int = 96, ax: Any = None
 ) -> Any:
-    """Draw the end of a table and the forecast that continues it.
+    """Draw the end of a table and the forecast that continues it, with its intervals if it has any.
 
     Parameters
     ----------
@@ -264,6 +269,8 @@ def plot_forecast(
     >>> table = pd.DataFrame({"a": [10.0, 20.0, 30.0]})
     >>> ax = plot_forecast(table, pd.DataFrame({"ds": [3, 4], "cutoff": 2, "a": [40.0, 50.0]}))
     """
+    from tsforecast.intervals import levels_of
+
     ax = _axes(ax)
     if target is None:
         target = next(name for name in forecast.columns if name not in ("ds", "cutoff"))
@@ -274,6 +281,9 @@ def plot_forecast(
     joined_times = [_plain(known.index)[-1], *ahead]
     ax.plot(joined_times, [known.iloc[-1], *values], color=ORANGE)
     ax.plot(ahead, values, ".", color=ORANGE)
+    for level in levels_of(forecast, str(target)):
+        low, high = forecast[f"{target}-lo-{level:g}"], forecast[f"{target}-hi-{level:g}"]
+        ax.fill_between(ahead, low, high, color=ORANGE, alpha=0.2, linewidth=0)
     ax.axvline(joined_times[0], color=GREY, linewidth=0.8, linestyle=":")
     ax.annotate(" forecast", (joined_times[-1], values[-1]), color=ORANGE_WORDS, va="center")
     ax.set_ylabel(str(target))
@@ -811,6 +821,15 @@ def _plain(index: pd.Index) -> Any:
     if isinstance(index, pd.DatetimeIndex) and index.tz is not None:
         index = index.tz_localize(None)
     return index.to_numpy()
+
+
+def _apart(heights: Any, room: float) -> list[float]:
+    """Heights for labels, moved up where two would lie on top of each other."""
+    places: dict[int, float] = {}
+    below = -math.inf
+    for number in sorted(range(len(heights)), key=lambda number: heights[number]):
+        below = places[number] = max(float(heights[number]), below + room)
+    return [places[number] for number in range(len(heights))]
 
 
 def _shorten_dates(ax: Any, index: pd.Index, ticks: int | None = None) -> None:
