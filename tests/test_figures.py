@@ -2,6 +2,7 @@
 that do not run together for those who see fewer of them."""
 
 import itertools
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,9 @@ from matplotlib.patches import FancyArrowPatch
 import tsforecast as tsf
 from tsforecast.plotting import BLUE, GREEN, GREY, INK, ORANGE, PURPLE
 
-CSS = Path(__file__).resolve().parents[1] / "book" / "_static" / "book.css"
+ROOT = Path(__file__).resolve().parents[1]
+CSS = ROOT / "book" / "_static" / "book.css"
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 WHITE, DARK_PAGE = (1.0, 1.0, 1.0), to_rgb("#121212")
 HUE_ROTATE_180 = np.array(  # as the CSS filter is defined, at 180 degrees
     [[-0.574, 1.43, 0.144], [0.426, 0.43, 0.144], [0.426, 1.43, -0.856]]
@@ -139,3 +142,21 @@ def test_colours_do_not_run_together(seen, turn):
 def test_a_contrast_is_what_wcag_says():
     assert contrast(WHITE, (0, 0, 0)) == pytest.approx(21)
     assert contrast(to_rgb("#777777"), WHITE) == pytest.approx(4.48, abs=0.01)
+
+
+PALE = {"#d9dce1", "#dddddd", "#b8bcc2"}  # what lies behind: times without data, a spread, land
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_colours_of_a_notebook_can_be_seen(path):
+    code = "\n".join(
+        "".join(cell["source"])
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+        if cell["cell_type"] == "code"
+    )
+    assert "plt." not in code or "tsf.use_style()" in code
+    lines = set(re.findall(r"#[0-9a-f]{6}\b", code)) - PALE
+    words = set(re.findall(r"(?:annotate|text)\([^\n]*color=\"(#[0-9a-f]{6})", code))
+    for color, least in [*((line, 3) for line in lines), *((word, 4.5) for word in words)]:
+        assert contrast(to_rgb(color), WHITE) >= least, color
+        assert contrast(in_the_dark(to_rgb(color)), DARK_PAGE) >= least, color

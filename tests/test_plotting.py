@@ -4,6 +4,7 @@ import itertools
 from types import SimpleNamespace
 
 import keras
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -355,3 +356,28 @@ def test_shape_card_of_patches_and_of_a_combination():
     assert card["OwnSpread"] == "lookback x inputs"
     assert card["Reshape"].tolist() == ["patches x steps per patch * inputs", "horizon x numbers"]
     assert card["AddToCombination"] == "horizon x targets"
+
+
+def test_a_forecast_is_drawn_with_its_intervals_at_its_own_times():
+    """In the table's clock time, which is not that of Greenwich."""
+    times = pd.date_range("2024-01-01", periods=6, freq="h", tz="Australia/Melbourne")
+    table = pd.DataFrame({"a": range(4)}, index=times[:4])
+    low, high = [3.0, 3.5], [5.0, 6.5]
+    ahead = pd.DataFrame({"ds": times[4:], "cutoff": times[3], "a": [4.0, 5.0]})
+    ahead = ahead.assign(**{"a-lo-80": low, "a-hi-80": high})
+    ax = plot_forecast(table, ahead)
+    (band,) = ax.collections
+    corners = band.get_paths()[0].vertices
+    np.testing.assert_allclose(sorted(set(corners[:, 1])), sorted(low + high))
+    drawn = matplotlib.dates.date2num(times[4:].tz_localize(None))
+    np.testing.assert_allclose(sorted(set(corners[:, 0])), drawn)
+    assert not plot_forecast(table, ahead[["ds", "cutoff", "a"]]).collections
+
+
+def test_labels_of_a_window_do_not_lie_on_each_other():
+    values = {name: np.arange(9.0) + 0.01 * place for place, name in enumerate("abc")}
+    ax = plot_window(Framing(3).windows(pd.DataFrame(values)))
+    low, high = ax.get_ylim()
+    heights = [text.get_position()[1] for text in ax.texts]
+    assert [text.get_text().strip() for text in ax.texts] == ["a", "b", "c"]
+    assert np.diff(heights).min() > 0.06 * (high - low)
