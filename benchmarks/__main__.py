@@ -23,6 +23,7 @@ SCRIPTS = (
     "forecast_speed",
     "growth",
     "gpu_speed",
+    "training_speed",
 )
 
 

@@ -24,9 +24,11 @@ from tsforecast.layers import (
     OwaLoss,
     QuantileLoss,
     ScaledLoss,
+    fused_lstms,
 )
 from tsforecast.models import (
     WindowBatches,
+    all_layers,
     check_shapes,
     check_windows,
     head_of,
@@ -54,6 +56,7 @@ def fit(
     shuffle: bool = True,
     seed: int | None = None,
     checkpoint: str | PathLike[str] | None = None,
+    fast: bool = False,
     verbose: int = 0,
 ) -> keras.callbacks.History:
     """Train a model on windows.
@@ -99,6 +102,11 @@ def fit(
         program is killed, the same call goes on from there and ends with the same weights, bit
         for bit, as one that was never interrupted. When the training is complete, the same call
         returns at once with the fitted weights.
+    fast : bool
+        Let the LSTM layers take all their steps in one operation of TensorFlow while they train:
+        the same weights to rounding, in less time on a CPU. See `tsforecast.layers.fused_lstms`,
+        which also says which layers keep Keras's own loop. Rounding grows over a long training, so
+        that a result is repeated bit by bit only with the same `fast`.
     verbose : {0, 1, 2}
         Keras's progress: none, a bar, a line per epoch.
 
@@ -164,6 +172,7 @@ def fit(
             "class_weight": class_weight,
             "shuffle": shuffle,
             "seed": seed,
+            "fast": fast,
         }
         call = _describe_call(model, windows, validation, arguments)
         kept = _Checkpoint(checkpoint, call, model, best, orders)
@@ -186,15 +195,16 @@ def fit(
         for _ in range(done * rounds):  # the orders that were used already
             random_order(len(windows), orders)
     watch = [keras.callbacks.TerminateOnNaN(), best, kept]
-    history = trained.fit(
-        WindowBatches(windows, batch_size, rounds, shuffle, orders),
-        initial_epoch=done,
-        epochs=epochs // rounds,
-        validation_data=None if validation is None else WindowBatches(validation),
-        callbacks=[callback for callback in watch if callback is not None],
-        shuffle=False,  # the batches come shuffled
-        verbose=verbose,
-    )
+    with fused_lstms(all_layers(model) if fast else []):
+        history = trained.fit(
+            WindowBatches(windows, batch_size, rounds, shuffle, orders),
+            initial_epoch=done,
+            epochs=epochs // rounds,
+            validation_data=None if validation is None else WindowBatches(validation),
+            callbacks=[callback for callback in watch if callback is not None],
+            shuffle=False,  # the batches come shuffled
+            verbose=verbose,
+        )
     if kept is not None:
         history.history, history.epoch = kept.history, list(range(kept.rounds))
     history.epoch = [rounds * (epoch + 1) for epoch in history.epoch]

@@ -1,0 +1,164 @@
+"""The faster loop of LSTM layers: the numbers of `keras.layers.LSTM`, and Keras's loop elsewhere."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from benchmarks import training_speed
+from tsforecast import Framing, build_model, datasets, fit, load_model, predict
+from tsforecast.layers import fused_lstms
+
+tensorflow = keras.backend.backend() == "tensorflow"
+only_tensorflow = pytest.mark.skipif(not tensorflow, reason="an operation of TensorFlow")
+WINDOWS = Framing(8, horizon=2).windows(np.sin(np.arange(120.0) / 5).astype("float32"))
+
+
+def results(call, x, trainable):
+    """Output, gradient of the inputs and gradients of the weights, as one list of arrays."""
+    import tensorflow as tf
+
+    @tf.function
+    def run(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            found = call(x)
+            parts = found if isinstance(found, (list, tuple)) else [found]
+            total = sum(tf.reduce_sum(tf.sin(3.0 * part)) for part in parts)
+        return parts, tape.gradient(total, [x, *(weight.value for weight in trainable)])
+
+    parts, gradients = run(tf.constant(x))
+    graph = run.get_concrete_function(tf.constant(x)).graph
+    fused = [node.type for node in graph.get_operations() if node.type.startswith("BlockLSTM")]
+    return [part.numpy() for part in parts] + [part.numpy() for part in gradients], fused
+
+
+@only_tensorflow
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"return_sequences": True, "return_state": True},
+        {"go_backwards": True, "return_sequences": True},
+    ],
+    ids=lambda options: " ".join(options) or "last step",
+)
+@pytest.mark.parametrize("batch", [1, 7])  # of one window, one half is empty
+def test_outputs_and_gradients_are_those_of_keras(options, batch):
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).normal(size=(batch, 11, 3)).astype("float32")
+    lstm = layers.LSTM(5, bias_initializer="random_normal", unit_forget_bias=False, **options)
+    lstm.build(x.shape)
+    slow, none = results(lstm, x, lstm.trainable_variables)
+    with fused_lstms([lstm]) as chosen:
+        fast, fused = results(lstm, x, lstm.trainable_variables)
+    assert chosen == [lstm]
+    assert not none
+    assert {"BlockLSTMV2", "BlockLSTMGradV2"} == set(fused)
+    assert len(slow) == len(fast) > 4
+    for one, other in zip(slow, fast, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@only_tensorflow
+def test_a_given_first_state_has_its_gradients_too():
+    x = np.random.default_rng(0).normal(size=(4, 6, 5)).astype("float32")
+    lstm = layers.LSTM(5)
+    lstm.build(x.shape)
+
+    def call(x):
+        return lstm(x, initial_state=[x[:, 0] * 0.5, x[:, 1]])
+
+    slow, _ = results(call, x, lstm.trainable_variables)
+    with fused_lstms([lstm]):
+        fast, fused = results(call, x, lstm.trainable_variables)
+    assert fused
+    for one, other in zip(slow, fast, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"activation": "relu"},
+        {"recurrent_activation": "hard_sigmoid"},
+        {"use_bias": False},
+        {"dropout": 0.2},
+        {"recurrent_dropout": 0.2},
+        {"dtype": "mixed_bfloat16"},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_other_layers_keep_the_loop_of_keras(options):
+    with fused_lstms([layers.LSTM(3, **options), layers.GRU(3), layers.Dense(2)]) as chosen:
+        assert chosen == []
+
+
+@only_tensorflow
+def test_a_gpu_keeps_its_own_kernel(monkeypatch):
+    import tensorflow as tf
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["a GPU"])
+    with fused_lstms([layers.LSTM(3)]) as chosen:
+        assert chosen == []
+
+
+@pytest.mark.skipif(tensorflow, reason="other backends")
+def test_other_backends_keep_their_own_loop():
+    with fused_lstms([layers.LSTM(3)]) as chosen:
+        assert chosen == []
+
+
+@only_tensorflow
+def test_a_mask_goes_through_the_loop_of_keras():
+    x = np.random.default_rng(0).normal(size=(3, 6, 2)).astype("float32")
+    mask = np.arange(6)[None, :] < np.array([[6], [4], [2]])
+    lstm = layers.LSTM(4)
+    slow = ops.convert_to_numpy(lstm(x, mask=mask))
+    with fused_lstms([lstm]) as chosen:
+        fast = ops.convert_to_numpy(lstm(x, mask=mask))
+    assert chosen == [lstm]
+    np.testing.assert_array_equal(slow, fast)
+
+
+def test_fit_gives_the_same_weights_to_rounding(tmp_path):
+    trained = []
+    for fast in (False, True):
+        model = build_model(
+            WINDOWS.framing, encoder="bidirectional", decoder="encoder_decoder", units=6
+        )
+        fit(model, WINDOWS, epochs=4, batch_size=20, seed=1, fast=fast)
+        trained.append(model)
+    for one, other in zip(trained[0].get_weights(), trained[1].get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+    model = trained[1]
+    assert all("inner_loop" not in vars(layer) for layer in model.layers)
+    assert [type(x) for x in model.layers] == [type(x) for x in trained[0].layers]
+    model.save(tmp_path / "model.keras")  # holds Keras's own layer
+    loaded = load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(predict(loaded, WINDOWS), predict(model, WINDOWS))
+
+
+def test_keras_has_its_loop_back_after_an_error():
+    lstm = layers.LSTM(3)
+    with pytest.raises(RuntimeError, match="stop"), fused_lstms([lstm]):
+        raise RuntimeError("stop")
+    assert "inner_loop" not in vars(lstm)
+
+
+def test_a_checkpoint_knows_which_loop_it_was_trained_with(tmp_path):
+    windows = Framing(3).windows(datasets.toy("univariate"))
+    for fast in (False, True):
+        path = tmp_path / f"{fast}.npz"
+        model = build_model(windows.framing, units=3)
+        fit(model, windows, epochs=2, seed=0, checkpoint=path, fast=fast)
+        with pytest.raises(ValueError, match="fast was"):
+            model = build_model(windows.framing, units=3)
+            fit(model, windows, epochs=2, seed=0, checkpoint=path, fast=not fast)
+
+
+def test_the_benchmark_counts_the_useful_arithmetic_and_compares_within_turns():
+    size = {"lookback": 168, "inputs": 8, "units": 64}
+    assert training_speed.flops(size) == 3 * 168 * 8 * 64 * (8 + 64 + 1)
+    rates = {training_speed.OURS: [10.0, 30.0, 8.0], "other": [5.0, 10.0, 8.0]}
+    assert training_speed.ratios(rates) == {"other": [2.0, 1.0, 3.0]}
