@@ -5,7 +5,8 @@ trains in a process of its own (`peers/training_speed.py`), the processes take t
 those of one turn. Beside it: the rate of a large matrix product in the same minutes, the share of
 it that the useful arithmetic reaches, where the time of a step goes, and the ways that were tried.
 The peers need their own environment, see ``benchmarks/README.md``. ``--quick`` is a look of about a
-minute that writes nothing, without the peers where they are not installed.
+minute that writes nothing, without the peers where they are not installed; ``--two-threads`` also
+measures Keras, PyTorch and this package on the clock with two threads.
 """
 
 from __future__ import annotations
@@ -75,8 +76,7 @@ QUICK = {
     "our_epochs": 30,
     "torch_steps": 4,
 }
-TURNS, TURNS_OF_TWO = 3, 3  # with one thread, and with two
-TURNS_OF_LEVERS = 5
+TURNS, TURNS_OF_LEVERS = 3, 5
 
 
 def flops(size: dict[str, Any]) -> int:
@@ -381,8 +381,10 @@ def take_turns(ways: dict[str, Callable[[], Any]], turns: int) -> dict[str, list
 
 
 def main() -> int:
-    quick = arguments(__doc__).parse_args().quick
-    peers = PEERS.exists()
+    parser = arguments(__doc__)
+    parser.add_argument("--two-threads", action="store_true", help="too: on a quiet machine only")
+    given = parser.parse_args()
+    quick, peers = given.quick, PEERS.exists()
     ways = [way for way in WAYS if peers or way.startswith(("Keras", "tsforecast"))]
     if quick:
         (found,) = all_sizes(ways, [QUICK], 1, 1)
@@ -394,15 +396,15 @@ def main() -> int:
     two = [PLAIN, OURS, "PyTorch, plain loop"]
     results = {
         "what": "one LSTM layer and a Dense, squared error, Adam: steps of training",
-        "one_thread": all_sizes(ways, SIZES, 1, TURNS),
-        "two_threads": all_sizes(two, SIZES[:2], 2, TURNS_OF_TWO),
         "levers": [levers(size, TURNS_OF_LEVERS) for size in SIZES[:2]],
         "profile": [profile(size, TURNS_OF_LEVERS) for size in SIZES[:2]],
+        "one_thread": all_sizes(ways, SIZES, 1, TURNS),
+        "two_threads": all_sizes(two, SIZES[:2], 2, TURNS) if given.two_threads else [],
         "peers": versions_of_peers(),
         "remarks": [
-            "Other work ran on both cores of the machine at the same time. So the numbers of one "
-            "thread count seconds of computing, not seconds on the clock; those of two threads are "
-            "on the clock, and scatter.",
+            "Other work may run on the machine at the same time. So the numbers of one thread count "
+            "seconds of computing, not seconds on the clock. Those of two threads are on the clock "
+            "and need a quiet machine: an empty list means that there was none.",
             "neuralforecast has a hidden layer in its decoder that the others do not have, and "
             "draws its windows at random; darts and neuralforecast train through Lightning.",
         ],
