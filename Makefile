@@ -18,7 +18,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve test lint unit notebooks check-notebooks site links benchmarks lock audit clean
+.PHONY: help setup book pdf serve test lint unit notebooks check-notebooks site links benchmarks lock audit clean
 
 help: ## list these commands
 	@echo "Each command sets up what it needs (own $(VENV), pinned versions) the first time."
@@ -38,6 +38,10 @@ $(READY): requirements.txt pyproject.toml scripts/setup_venv.py
 book: $(READY) ## build the book into _build/html (half a minute)
 	@$(PY) scripts/check.py book
 	@echo "The book: _build/html/index.html (make serve opens it)"
+
+pdf: $(READY) ## the built book as one PDF, linked from its pages (minutes; needs Chromium)
+	@test -f _build/html/index.html || $(PY) scripts/check.py book
+	@$(PY) scripts/check.py pdf
 
 serve: $(READY) ## build the book if it is not there, then open it in the browser
 	@test -f _build/html/index.html || $(PY) scripts/check.py book

@@ -59,9 +59,18 @@ STEPS: dict[str, dict[str, list[str]]] = {
     "site": {
         "built site": [*PYTEST, "tests/site"],
     },
+    "pdf": {
+        "book as PDF": [PYTHON, "scripts/pdf.py"],
+        "what is in it": [*PYTEST, "tests/site/test_pdf.py"],
+    },
 }
 # nbval passes the environment on to the kernels, where figures must be drawn inline.
-ENVIRONMENT = {"unit": {"MPLBACKEND": "Agg"}, "site": {"MPLBACKEND": "Agg"}}
+ENVIRONMENT = {
+    "unit": {"MPLBACKEND": "Agg"},
+    "site": {"MPLBACKEND": "Agg"},
+    "pdf": {"PRINTED": "1"},
+}
+APART = {"pdf"}  # minutes: not on every change, but before the book is published
 DEFAULTS = {
     "KERAS_BACKEND": "tensorflow",
     "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -115,7 +124,7 @@ def words(counts: Counter[str]) -> str:
 
 def main() -> int:
     groups = sys.argv[1:] or ["all"]
-    groups = list(STEPS) if groups == ["all"] else groups
+    groups = [group for group in STEPS if group not in APART] if groups == ["all"] else groups
     if unknown := set(groups) - set(STEPS):
         print(f"no such check: {', '.join(sorted(unknown))}; there are: {', '.join(STEPS)}")
         return 2

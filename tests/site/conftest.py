@@ -1,11 +1,14 @@
 """The built book, taken as it is: these tests fail, rather than skip, where it is missing."""
 
 import functools
+import gzip
 import http.server
 import os
 import shutil
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -18,6 +21,8 @@ FLAGS = [
     *["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
     *["--disable-background-networking", "--disable-component-update", "--disable-sync"],
 ]
+
+TEXTS = (".html", ".css", ".js", ".svg", ".txt", ".json")  # what a server compresses
 
 
 def toc_pages() -> list[str]:
@@ -62,6 +67,11 @@ def site() -> Site:
     if not (BUILT / "index.html").exists():
         pytest.fail("the book is not built: run `make book` first", pytrace=False)
     return Site(BUILT)
+
+
+@pytest.fixture(scope="session")
+def pages() -> list[str]:
+    return PAGES
 
 
 @pytest.fixture(params=PAGES)
@@ -109,3 +119,49 @@ def browser():
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def tab(browser, base_url):
+    """A browser window that can reach the book and nothing else."""
+    context = browser.new_context(color_scheme="light", reduced_motion="reduce")
+    context.route(lambda url: not url.startswith(base_url), lambda route: route.abort())
+    context.set_default_timeout(120_000)  # the machine may be busy
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def wire():
+    """Bytes that each page brought over the wire, of those that were opened."""
+    return {}
+
+
+@pytest.fixture(scope="module", params=[*PAGES, "search", "genindex"])
+def opened(request, tab, site, base_url, wire):
+    """A page, open, with what it asked for and what went wrong."""
+    name = request.param
+    asked, complaints = set(), []
+    listeners = {
+        "console": lambda m: m.type == "error" and complaints.append(f"console: {m.text}"),
+        "pageerror": lambda error: complaints.append(f"script: {error}"),
+        "request": lambda r: asked.add(r.url),
+        "requestfailed": lambda r: complaints.append(f"request failed: {r.url}"),
+        "response": lambda r: r.status >= 400 and complaints.append(f"{r.status}: {r.url}"),
+    }
+    for event, listener in listeners.items():
+        tab.on(event, listener)
+    tab.set_viewport_size({"width": 1280, "height": 900})
+    tab.goto(f"{base_url}/{name}.html", wait_until="load")
+    # Pictures further down are loaded lazily: go and see them.
+    tab.evaluate("() => document.querySelectorAll('img').forEach((i) => (i.loading = 'eager'))")
+    tab.wait_for_load_state("networkidle")
+    files = [site.folder / urlsplit(url).path.lstrip("/") for url in asked if base_url in url]
+    wire[name] = sum(
+        len(gzip.compress(file.read_bytes()) if file.suffix in TEXTS else file.read_bytes())
+        for file in files
+        if file.is_file()
+    )
+    yield SimpleNamespace(name=name, tab=tab, complaints=complaints, bytes=wire[name])
+    for event, listener in listeners.items():
+        tab.remove_listener(event, listener)

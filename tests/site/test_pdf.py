@@ -1,0 +1,93 @@
+"""The book as one PDF: every chapter, every figure, links that lead somewhere.
+
+``make pdf`` prints it and then runs the tests of the file; those of the document before it is
+printed run with the tests of the site.
+"""
+
+import collections
+import functools
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from PIL import Image
+from pypdf import PdfReader
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+
+import pdf
+
+
+@pytest.fixture(scope="module")
+def whole(site):
+    text, titles = pdf.document({})
+    return BeautifulSoup(text, "html.parser"), titles
+
+
+def test_the_document_has_every_page_and_its_links_stay_inside(whole, pages):
+    soup, titles = whole
+    assert list(titles) == pages
+    ids = collections.Counter(tag["id"] for tag in soup.find_all(id=True))
+    assert not {name for name, times in ids.items() if times > 1}
+    links = [link["href"] for link in soup.find_all("a", href=True)]
+    inside = {link[1:] for link in links if link.startswith("#")}
+    assert len(inside) > 200
+    assert inside <= ids.keys() | {link for link in inside if link.endswith("--")}
+    assert not [link for link in links if not link.startswith(("#", "http", "mailto:"))]
+    assert not soup.select("details:not([open])")
+
+
+printed = pytest.mark.skipif(
+    not os.environ.get("PRINTED"), reason="`make pdf` prints the book, and then looks at it"
+)
+
+
+@functools.cache
+def file():
+    path = pdf.HTML / pdf.PDF
+    if not path.exists():
+        pytest.fail("the book is not printed: run `make pdf` first", pytrace=False)
+    return PdfReader(io.BytesIO(path.read_bytes()))
+
+
+@functools.cache
+def texts():
+    return [" ".join(page.extract_text().split()) for page in file().pages]
+
+
+@printed
+def test_every_chapter_is_there_with_its_text_and_begins_on_the_page_that_is_named(whole, pages):
+    soup, titles = whole
+    starts = pdf.chapter_starts((pdf.HTML / pdf.PDF).read_bytes(), titles)
+    assert list(starts) == pages
+    contents = " ".join(texts()[1:3])
+    for page, number in starts.items():
+        assert texts()[number - 1].startswith(titles[page])
+        assert f"{titles[page]} {number}" in contents
+    words = sum(len(text.split()) for text in texts())
+    expected = sum(len(part.get_text(" ").split()) for part in soup.find_all("article"))
+    assert 0.9 < words / expected < 1.2
+
+
+@printed
+def test_every_figure_is_there_and_inside_the_page(whole):
+    soup, _ = whole
+    wanted = [image["src"] for image in soup.select("article img") if ".png" in image["src"]]
+    assert len(wanted) > 50
+    sizes = {Image.open(pdf.HTML / "book" / name).size for name in wanted}
+    found = set()
+    for page in file().pages:
+        for image in page.images:
+            found.add(image.image.size)
+    assert sizes <= found
+
+
+@printed
+def test_no_letter_is_missing_and_all_pages_are_alike():
+    """That nothing is cut at the right is measured when it is printed."""
+    for number, text in enumerate(texts(), 1):
+        assert "�" not in text, f"page {number}"
+    assert {tuple(map(round, page.mediabox[2:])) for page in file().pages} == {(595, 842)}
