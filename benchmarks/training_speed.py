@@ -1,8 +1,8 @@
 """Training an LSTM: windows per second beside Keras, PyTorch, neuralforecast and darts.
 
 ``python benchmarks/training_speed.py`` writes ``benchmarks/results/training_speed.json``. Each way
-trains in a process of its own (`peers/training_speed.py`), the processes take turns, and ratios are
-those of one turn. Beside it: the rate of a large matrix product in the same minutes, the share of
+trains in a process of its own (`peers/training_speed.py`), all at the same time, several turns of
+it; ratios are those of one turn, in seconds of computing. Beside it: the rate of a large matrix product in the same minutes, the share of
 it that the useful arithmetic reaches, where the time of a step goes, and the ways that were tried.
 The peers need their own environment, see ``benchmarks/README.md``. ``--quick`` is a look of about a
 minute that writes nothing, without the peers where they are not installed; ``--two-threads`` also
@@ -85,7 +85,7 @@ def flops(size: dict[str, Any]) -> int:
     return 3 * step * size["lookback"]
 
 
-# --- all ways in turns ----------------------------------------------------------------------------
+# --- all ways side by side ----------------------------------------------------------------------------
 
 
 class Worker:
@@ -103,9 +103,12 @@ class Worker:
         )
         self.way = way
 
-    def ask(self, size: dict[str, Any]) -> dict[str, float]:
-        assert self.process.stdin and self.process.stdout
+    def ask(self, size: dict[str, Any]) -> None:
+        assert self.process.stdin
         print(json.dumps({"way": self.way, "size": size}), file=self.process.stdin, flush=True)
+
+    def answer(self) -> dict[str, float]:
+        assert self.process.stdout
         answer = self.process.stdout.readline()
         if not answer:
             raise RuntimeError(f"{self.way} stopped: run {WORKER.name} by hand to see why.")
@@ -135,9 +138,14 @@ def in_turns(
     wall: dict[str, list[float]] = {worker.way: [] for worker in workers}
     rates = []
     for turn in range(turns):
+        if threads == 1:  # all at once: what disturbs one disturbs all
+            for worker in workers:
+                worker.ask(size)
         rates.append(matrix_rate())
         for worker in workers:
-            took = worker.ask(size)
+            if threads > 1:  # the clock counts: one after the other
+                worker.ask(size)
+            took = worker.answer()
             cpu[worker.way].append(size["batch"] / took["cpu_s"])
             wall[worker.way].append(size["batch"] / took["wall_s"])
             print(size["name"], threads, turn, worker.way, took, flush=True)
@@ -145,19 +153,17 @@ def in_turns(
         "size": size,
         "threads": threads,
         "useful_mflop_per_window": flops(size) / 1e6,
-        "per_cpu_second": cpu,
-        "per_second": wall,
         "matrix_gflop_per_cpu_second": rates,
-        "cpu_ratios": ratios(cpu),
-        "wall_ratios": ratios(wall),
     }
-    if threads == 1:
-        found["share_of_matrix_rate"] = {
-            way: statistics.median(
-                rate * flops(size) / 1e9 / matrix for rate, matrix in zip(per, rates, strict=True)
-            )
-            for way, per in cpu.items()
-        }
+    if threads > 1:
+        return found | {"per_second": wall, "ratios": ratios(wall)}
+    found |= {"per_cpu_second": cpu, "ratios": ratios(cpu)}
+    found["share_of_matrix_rate"] = {
+        way: statistics.median(
+            rate * flops(size) / 1e9 / matrix for rate, matrix in zip(per, rates, strict=True)
+        )
+        for way, per in cpu.items()
+    }
     return found
 
 
@@ -388,7 +394,7 @@ def main() -> int:
     ways = [way for way in WAYS if peers or way.startswith(("Keras", "tsforecast"))]
     if quick:
         (found,) = all_sizes(ways, [QUICK], 1, 1)
-        print(found["cpu_ratios"], found["share_of_matrix_rate"])
+        print(found["ratios"], found["share_of_matrix_rate"])
         print(levers(QUICK, 1)["cpu_ms"], profile(QUICK, 1)["cpu_ms"])
         return 0
     if not peers:
@@ -396,8 +402,8 @@ def main() -> int:
     two = [PLAIN, OURS, "PyTorch, plain loop"]
     results = {
         "what": "one LSTM layer and a Dense, squared error, Adam: steps of training",
-        "levers": [levers(size, TURNS_OF_LEVERS) for size in SIZES[:2]],
-        "profile": [profile(size, TURNS_OF_LEVERS) for size in SIZES[:2]],
+        "levers": [levers(size, TURNS_OF_LEVERS) for size in SIZES[:1]],
+        "profile": [profile(size, TURNS_OF_LEVERS) for size in SIZES[:1]],
         "one_thread": all_sizes(ways, SIZES, 1, TURNS),
         "two_threads": all_sizes(two, SIZES[:2], 2, TURNS) if given.two_threads else [],
         "peers": versions_of_peers(),

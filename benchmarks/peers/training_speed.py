@@ -1,7 +1,7 @@
 """Seconds per training step of one LSTM, by one library: a process that answers jobs.
 
 Runs in the environment of this package or the peers'. `benchmarks/training_speed.py` starts one
-process per library and thread count, and asks them in turns: a line of JSON in, a line out. Every
+process per library and thread count, and asks them: a line of JSON in, a line out. Every
 way trains an LSTM layer and a Dense on the same windows, batches of the same size, squared error,
 Adam. What happens once (imports, building, the first round of steps) is not counted.
 """
@@ -80,6 +80,7 @@ def ours(size, fast=False):
     model, windows = keras_parts(size)
     clock, known = keras_clock(), keras.callbacks.TerminateOnNaN
     steps = -(-len(windows) // size["batch"])
+    training.STEPS_PER_REPORT = size["report"]  # fewer where a step is long
     rounds = training._epochs_per_round(size["our_epochs"], steps)  # between two marks
     keras.callbacks.TerminateOnNaN = clock
     try:
