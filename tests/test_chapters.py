@@ -41,7 +41,7 @@ WITHOUT = {
     "learning_curve": {"listing(", "shape_card("},
 }
 # The remaining notebook pages: to look things up, and records read aloud.
-OTHER_PAGES = ["shapes", "benchmarks", "eleven_models", "errors"]
+OTHER_PAGES = ["shapes", "benchmarks", "eleven_models", "speed", "errors"]
 
 # Every section of the tutorial: where it is in the book, and the model that it is about.
 # (section, chapter, label, words in the heading, encoder, decoder, template)
