@@ -30,17 +30,18 @@ from benchmarks.record import ROOT, arguments, write
 PEERS = ROOT / "build" / "peers" / "bin" / "python"
 WORKER = ROOT / "benchmarks" / "peers" / "training_speed.py"
 OURS, PLAIN = "tsforecast, fit(fast=True)", "Keras, plain fit"
-SIZES = [
+SIZES = [  # "report": training steps between two returns to Keras, fewer where a step is long
     {
         "name": "a week of hours",
         "batch": 256,
         "lookback": 168,
         "inputs": 8,
         "units": 64,
-        "windows": 2560,
+        "windows": 1280,
         "epochs": 3,
-        "our_epochs": 10,
-        "torch_steps": 6,
+        "our_epochs": 4,
+        "torch_steps": 4,
+        "report": 10,
     },
     {
         "name": "a day of hours",
@@ -49,9 +50,10 @@ SIZES = [
         "inputs": 1,
         "units": 50,
         "windows": 5120,
-        "epochs": 4,
+        "epochs": 3,
         "our_epochs": 6,
-        "torch_steps": 60,
+        "torch_steps": 40,
+        "report": 50,
     },
     {
         "name": "the univariate toy series",
@@ -60,9 +62,10 @@ SIZES = [
         "inputs": 1,
         "units": 50,
         "windows": 6,
-        "epochs": 60,
+        "epochs": 40,
         "our_epochs": 200,
         "torch_steps": 60,
+        "report": 50,
     },
 ]
 QUICK = {
@@ -75,6 +78,7 @@ QUICK = {
     "epochs": 3,
     "our_epochs": 30,
     "torch_steps": 4,
+    "report": 50,
 }
 TURNS, TURNS_OF_LEVERS = 3, 5
 
