@@ -1,9 +1,11 @@
 """Figures can be read by everybody: contrast on the white page and on the dark one, and colours
 that do not run together for those who see fewer of them."""
 
+import io
 import itertools
 import json
 import re
+import runpy
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,8 +16,10 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.patches import FancyArrowPatch
+from PIL import Image
 
 import tsforecast as tsf
+from tsforecast import models
 from tsforecast.plotting import BLUE, GREEN, GREY, INK, ORANGE, PURPLE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -160,3 +164,33 @@ def test_the_colours_of_a_notebook_can_be_seen(path):
     for color, least in [*((line, 3) for line in lines), *((word, 4.5) for word in words)]:
         assert contrast(to_rgb(color), WHITE) >= least, color
         assert contrast(in_the_dark(to_rgb(color)), DARK_PAGE) >= least, color
+
+
+# --- the pictures of the chooser ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*models.ENCODERS, *models.DECODERS])
+def test_the_committed_picture_is_what_the_model_draws(name):
+    gallery = runpy.run_path(str(ROOT / "scripts" / "gallery.py"))
+    stored = (gallery["FOLDER"] / f"{name}.png").read_bytes()
+    now, then = (
+        np.asarray(Image.open(io.BytesIO(png)).convert("L"), dtype=int)
+        for png in (gallery["draw"](name), stored)
+    )
+    assert now.shape == then.shape
+    assert (np.abs(now - then) > 64).sum() < 10  # an edge may differ, not a word
+
+
+def test_every_encoder_and_decoder_has_its_picture_where_it_is_taught():
+    page = (ROOT / "book" / "choose.md").read_text(encoding="utf-8")
+    for name in (*models.ENCODERS, *models.DECODERS):
+        assert f"_static/models/{name}.png" in page
+        (label,) = re.findall(rf"^\| `{name}` \|.*\{{ref\}}`([\w-]+)`", page, re.M)
+        (text,) = [source for path in NOTEBOOKS if f"({label})=" in (source := cells_of(path))]
+        section = re.split(r"\n\([a-z-]+\)=\n", text.split(f"({label})=")[1])[0]
+        assert "tsf.plot_model(" in section, label
+
+
+def cells_of(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells)
