@@ -128,6 +128,12 @@ SCREENED_SIX = (
     ("loss: OWA, gradients clipped at an eighth of the length", 0.3758),
     ("the same, another seed", 0.3742),
     ("loss: OWA in percent, so that nearly every gradient is clipped", 0.3761),
+    ("the same, another seed", 0.3736),
+    ("the same, dropout 0", 0.3752),
+    ("the same, dropout 0.3", 0.3801),
+    ("the same, 900 steps", 0.3724),  # series of 700 hours 0.450, of 960 hours 0.319
+    ("the same, 900 steps, lookback 192", 0.3836),
+    ("the same, 900 steps, 128 units", 0.3753),  # series of 700 hours 0.464, of 960 hours 0.314
 )
 REMARKS = (
     "Settings were screened with a prototype of the same layers in plain Keras, one seed each "
