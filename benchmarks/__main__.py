@@ -20,6 +20,7 @@ SCRIPTS = (
     "learning_curve_demand",
     "many_machines",
     "windows_speed",
+    "fuzzing",
     "forecast_speed",
     "growth",
     "gpu_speed",
