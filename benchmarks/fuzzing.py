@@ -281,7 +281,7 @@ def check_models(data: Any) -> None:
 def models(draw: Any) -> dict[str, Any]:
     chosen: dict[str, Any] = {
         "encoder": draw(st.sampled_from([*ENCODERS, "vanila"])),
-        "decoder": draw(st.sampled_from([*DECODERS, "vektor"])),
+        "decoder": draw(st.sampled_from([*DECODERS, "linear"])),
         "units": draw(st.sampled_from([1, 2, 3, 3, 0, "4"])),
         "activation": draw(st.sampled_from(["tanh", "tanh", "tanh", "relu"])),
         "scaling": draw(

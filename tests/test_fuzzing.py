@@ -10,7 +10,7 @@ from tsforecast import Framing
 
 
 @pytest.mark.parametrize(
-    ("name", "examples"), [("frames", 60), ("models", 3), ("forecasters", 1), ("files", 6)]
+    ("name", "examples"), [("frames", 60), ("models", 3), ("forecasters", 4), ("files", 6)]
 )
 def test_random_inputs_work_or_are_refused_in_words(name: str, examples: int) -> None:
     before = fuzzing.COUNTS[f"{name}: inputs"]

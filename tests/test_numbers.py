@@ -156,14 +156,16 @@ TYPES = [
 def test_the_type_of_a_column_does_not_matter(measured: Any, dtype: str) -> None:
     table = pd.DataFrame({"y": np.rint(ORDINARY)})
     expected = forecast(*measured, table)
-    pd.testing.assert_frame_equal(forecast(*measured, table.astype(dtype)), expected)
+    found = forecast(*measured, table.astype(dtype))
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
 @pytest.mark.parametrize("dtype", ["bool", "boolean"])
 def test_truth_values_are_zero_and_one(measured: Any, dtype: str) -> None:
     table = pd.DataFrame({"y": STEP % 3 == 0})
     expected = forecast(*measured, table.astype(float))
-    pd.testing.assert_frame_equal(forecast(*measured, table.astype(dtype)), expected)
+    found = forecast(*measured, table.astype(dtype))
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
 def test_a_missing_value_of_a_nullable_column_is_told() -> None:
@@ -219,3 +221,9 @@ def test_a_day_that_begins_at_one_o_clock(measured: Any) -> None:
     dated = forecast(*measured, pd.DataFrame({"y": ORDINARY[:9]}, index))
     days = ["2024-09-07 00:00", "2024-09-08 01:00", "2024-09-09 00:00", "2024-09-10 00:00"]
     assert list(dated["ds"].dt.strftime("%Y-%m-%d %H:%M")) == days
+
+
+def test_an_array_where_the_framing_names_columns_of_a_table() -> None:
+    """Text and numbers among the names: found by fuzzing."""
+    with pytest.raises(ValueError, match=r"uses the column 'y', which is not in the table"):
+        Framing(3, targets=["y", 1]).last_window(np.ones((9, 2)))

@@ -4,6 +4,7 @@ Not on the size of a batch, the order of columns, rows and series, columns and s
 nothing to do with it, an earlier forecast, or on whether the forecaster was saved in between.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,20 @@ def test_of_the_zone_in_which_the_same_times_are_told(fitted: dict[str, Forecast
     """Bit for bit, and told on the clock that the forecaster was fitted on."""
     table = TABLES["a table"]
     same(fitted["a table"].forecast(table.tz_convert("UTC")), fitted["a table"].forecast(table))
+
+
+def test_the_page_of_promises_names_commands_that_exist() -> None:
+    """And every line of its tables says how to repeat the check."""
+    from benchmarks.fuzzing import PROPERTIES
+
+    root = Path(__file__).resolve().parents[1]
+    page = (root / "book" / "promises.md").read_text(encoding="utf-8")
+    for place in re.findall(r"(?:tests|benchmarks)/\w+\.py", page):
+        assert (root / place).exists(), place
+    for names in re.findall(r"fuzzing\.py ([a-z ]+)`", page):
+        assert set(names.split()) <= set(PROPERTIES)
+    makefile = (root / "Makefile").read_text(encoding="utf-8")
+    assert all(f"\n{target}:" in makefile for target in re.findall(r"`make ([a-z-]+)`", page))
+    rows = [row for row in page.splitlines() if row.startswith("| ") and "promise |" not in row]
+    assert len(rows) > 20
+    assert all(re.search(r"(`|the same) \|$", row) for row in rows)

@@ -1054,8 +1054,9 @@ def _check_targets(framing: Framing, columns: list[Hashable]) -> None:
 
 
 def _check_width(framing: Framing, columns: list[Hashable]) -> None:
-    expected = max((*framing.inputs, *framing.static_covariates), default=0)
-    if isinstance(expected, int) and expected >= len(columns):
+    names = (*framing.inputs, *framing.static_covariates)
+    expected = max((name for name in names if isinstance(name, int)), default=0)
+    if expected >= len(columns):
         raise ValueError(
             f"The framing reads {framing.n_inputs} columns ({list(framing.inputs)}) and the array "
             f"has {len(columns)}. Give an array of shape (rows, columns) with all of them."
