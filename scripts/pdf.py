@@ -159,8 +159,8 @@ def main() -> int:
                 display_header_footer=True,
                 header_template="<span></span>",
                 footer_template=FOOTER,
-                outline=True,
-                tagged=False,
+                outline=True,  # it is made of the tags
+                tagged=True,
             )
             starts = chapter_starts(pdf, titles)
         chromium.close()
