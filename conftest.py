@@ -1,14 +1,26 @@
 """Shared by the tests and by the check of the notebooks (``pytest --nbval``)."""
 
 import os
+import sys
+from pathlib import Path
 
 import notebook_comparator
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "scripts"))
+
+import exercises
 
 
 def pytest_configure(config):
     if config.getoption("--nbval", default=False):
         notebook_comparator.install()
+
+
+def pytest_runtest_call(item):
+    """Before the solution of an exercise runs in the notebook's kernel, its stub must fail there."""
+    if hasattr(item, "cell_num"):
+        exercises.run_stub_before(item)
 
 
 def pytest_report_header(config):

@@ -32,6 +32,7 @@ STEPS: dict[str, dict[str, list[str]]] = {
         "spelling in notebooks": [PYTHON, "scripts/notebooks.py", "spell"],
         "notebook files": [PYTHON, "scripts/notebooks.py", "check"],
         "first cells": [PYTHON, "scripts/try_it.py", "check"],
+        "stubs of exercises": [PYTHON, "scripts/exercises.py", "check"],
         "reading and run times": [PYTHON, "scripts/times.py", "check"],
         "links to other sites (form)": [PYTHON, "scripts/links.py", "form"],
         "licences of dependencies": [PYTHON, "scripts/licences.py", "check"],

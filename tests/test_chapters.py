@@ -141,6 +141,8 @@ def test_page_shape(chapter: str) -> None:
     for words in ("Exercise", "Check yourself", "Take-away", "**Next"):
         assert words in prose
     assert "{exercise}" in prose
+    assert "```{dropdown} Hint\n" in prose
+    assert prose.count("```{quiz}") >= 2
     assert "{solution-start}" in prose
     assert "assert " in code  # the solution is checked
     for call in ("shape_card(", "listing(", ".plot(", "import tsforecast as tsf"):
@@ -174,7 +176,9 @@ def check_page_shape(cells: list, chapter: str, folder: str, without: set[str]) 
         assert words in everything
     assert "{exercise}" in everything
     assert prose[-1].splitlines()[-1].startswith("**Next:**")
-    assert everything.count("```{dropdown}") >= 3  # questions with their answers
+    assert everything.count("```{quiz}") >= 2
+    assert everything.count("```{quiz}") + everything.count("```{dropdown}") >= 4
+    assert "```{dropdown} Hint\n" in everything
     start = next(i for i, cell in enumerate(cells) if "{solution-start}" in cell.source)
     end = next(i for i, cell in enumerate(cells) if "{solution-end}" in cell.source)
     solution = [cell.source for cell in cells[start:end] if cell.cell_type == "code"]
