@@ -18,7 +18,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book pdf serve test lint unit notebooks check-notebooks site links benchmarks lock audit clean
+.PHONY: help setup book pdf serve test lint unit notebooks check-notebooks site links try-it benchmarks lock audit clean
 
 help: ## list these commands
 	@echo "Each command sets up what it needs (own $(VENV), pinned versions) the first time."
@@ -67,6 +67,9 @@ notebooks: $(READY) ## re-execute the notebooks and store their outputs (NOTEBOO
 
 links: $(READY) ## ask every link to another site whether it is there (needs the network)
 	@$(PY) scripts/links.py online
+
+try-it: $(READY) ## run two notebooks from an empty environment, as on Colab (needs the network)
+	@$(PY) scripts/try_it.py run
 
 benchmarks: $(READY) ## repeat the recorded measurements in benchmarks/ (long)
 	@$(PY) -m benchmarks
