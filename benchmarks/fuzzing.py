@@ -138,7 +138,7 @@ def tables(draw: Any, least: int = 0, most: int = 50, ordinary: bool = False) ->
     try:
         with np.errstate(all="ignore"):
             return table.astype(dtype)
-    except (TypeError, ValueError):  # holes are no whole numbers
+    except (TypeError, ValueError, OverflowError):  # holes are no whole numbers
         return table
 
 
