@@ -134,6 +134,7 @@ SCREENED_SIX = (
     ("the same, 900 steps", 0.3724),  # series of 700 hours 0.450, of 960 hours 0.319
     ("the same, 900 steps, lookback 192", 0.3836),
     ("the same, 900 steps, 128 units", 0.3753),  # series of 700 hours 0.464, of 960 hours 0.314
+    ("the same, 900 steps, 128 units, rate 0.005", 0.3742),  # 0.460, 0.315
 )
 REMARKS = (
     "Settings were screened with a prototype of the same layers in plain Keras, one seed each "
