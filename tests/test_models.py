@@ -716,3 +716,11 @@ def test_models_of_your_own_whose_shapes_do_not_fit():
     ):
         with pytest.raises(ValueError, match=words):
             models.check_shapes(net, framing)
+
+
+@pytest.mark.parametrize("encoder", ["vanilla", "patched"])
+def test_attention_to_one_step_is_that_step_and_warns_of_nothing(encoder):
+    windows = Framing(1, horizon=2, targets="a").windows(TABLE)
+    model = build_model(windows.framing, encoder=encoder, decoder="attention", units=UNITS)
+    fit(model, windows, epochs=1, seed=0)
+    assert np.isfinite(predict(model, windows)).all()

@@ -53,7 +53,13 @@ def stand_in(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def served(stand_in, monkeypatch):
+def cut():
+    """The files of which the server sends one half only."""
+    return set()
+
+
+@pytest.fixture
+def served(stand_in, cut, monkeypatch):
     """The stand-in behind a local server, and how often each file was asked for."""
     asked = []
 
@@ -61,7 +67,14 @@ def served(stand_in, monkeypatch):
         def do_GET(self):
             asked.append(self.path.rsplit("/", 1)[1])
             self.path = "/" + asked[-1]
-            super().do_GET()
+            if asked[-1] in cut:
+                whole = (stand_in / asked[-1]).read_bytes()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(whole)))
+                self.end_headers()
+                self.wfile.write(whole[: len(whole) // 2])
+            else:
+                super().do_GET()
 
         def log_message(self, *_):
             pass
@@ -128,6 +141,17 @@ def test_what_is_no_table_is_refused(served, stand_in, text):
     with pytest.raises(ValueError, match="no longer holds the published file"):
         datasets.m4_hourly()
     assert cached(stand_in) == []
+
+
+@pytest.mark.parametrize("name", ["ETTh1.csv", "Hourly-train.csv"])
+def test_a_cut_connection_keeps_nothing_and_the_next_call_works(served, stand_in, cut, name):
+    call = datasets.etth1 if name == "ETTh1.csv" else datasets.m4_hourly
+    cut.add(name)
+    with pytest.raises(ConnectionError, match=rf"{name} .*could not be fetched"):
+        call()
+    assert cached(stand_in) == []
+    cut.clear()
+    assert len(call())
 
 
 def test_a_missing_page_and_a_missing_network(served, stand_in, monkeypatch):

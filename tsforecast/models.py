@@ -470,7 +470,10 @@ def attention(
         query = layers.Concatenate()([query, future])  # (batch, horizon, units + future)
     lstm = layers.LSTM(units, activation=activation, return_sequences=True)
     query = lstm(query)  # (batch, horizon, units)
-    found = layers.Attention()([query, steps])  # (batch, horizon, units)
+    if steps.shape[1] > 1:
+        found = layers.Attention()([query, steps])  # (batch, horizon, units)
+    else:  # one step has all the attention
+        found = layers.RepeatVector(horizon)(layers.Flatten()(steps))
     x = layers.Concatenate()([query, found])  # (batch, horizon, 2 * units)
     write = layers.Dense(targets, kernel_initializer=initializer)
     return write(x)  # (batch, horizon, targets)
