@@ -26,7 +26,7 @@ COLOUR = 8
 # The packages whose scripts and styles the site has; what they bring along is in book/licences.
 PACKAGES = (
     *("sphinx", "sphinx-book-theme", "pydata-sphinx-theme", "sphinx-copybutton", "sphinx-design"),
-    *("sphinx-togglebutton", "sphinx-exercise", "myst-nb", "pygments", "jupyterquiz"),
+    *("sphinx-togglebutton", "sphinx-exercise", "myst-nb", "pygments"),
 )
 HEADER = """\
 What is on this site and was made by others, and the licences under which it may be used.
