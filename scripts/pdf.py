@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 from bs4 import BeautifulSoup
-from pypdf import PdfReader
+from pypdf import PdfReader, PdfWriter
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = Path(os.environ.get("BOOK_HTML", ROOT / "_build" / "html"))
@@ -112,13 +112,19 @@ def document(starts: dict[str, int]) -> tuple[str, dict[str, str]]:
 
 
 def chapter_starts(pdf: bytes, titles: dict[str, str]) -> dict[str, int]:
-    """The number of the page on which each chapter starts, from the outline."""
+    """The number of the page on which each chapter starts: where the links of the contents lead."""
     reader = PdfReader(io.BytesIO(pdf))
-    found = {}
-    for entry in reader.outline:
-        if not isinstance(entry, list):
-            found[entry.title.strip()] = reader.get_destination_page_number(entry) + 1
-    return {page: found[title] for page, title in titles.items() if title in found}
+    places = {name.removeprefix("/"): place for name, place in reader.named_destinations.items()}
+    return {page: reader.get_destination_page_number(places[mark(page)]) + 1 for page in titles}
+
+
+def with_outline(pdf: bytes, titles: dict[str, str], starts: dict[str, int]) -> bytes:
+    """The same with a line for each chapter in the viewer's side bar."""
+    writer, written = PdfWriter(clone_from=io.BytesIO(pdf)), io.BytesIO()
+    for page, title in titles.items():
+        writer.add_outline_item(title, starts[page] - 1)
+    writer.write(written)
+    return written.getvalue()
 
 
 def link_it() -> None:
@@ -159,12 +165,13 @@ def main() -> int:
                 display_header_footer=True,
                 header_template="<span></span>",
                 footer_template=FOOTER,
-                outline=True,  # it is made of the tags
+                outline=False,  # Chromium's has every word of a title twice
                 tagged=True,
             )
             starts = chapter_starts(pdf, titles)
         chromium.close()
     whole.unlink()
+    pdf = with_outline(pdf, titles, starts)
     (HTML / PDF).write_bytes(pdf)
     link_it()
     pages = len(PdfReader(io.BytesIO(pdf)).pages)

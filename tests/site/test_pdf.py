@@ -63,6 +63,8 @@ def test_every_chapter_is_there_with_its_text_and_begins_on_the_page_that_is_nam
     soup, titles = whole
     starts = pdf.chapter_starts((pdf.HTML / pdf.PDF).read_bytes(), titles)
     assert list(starts) == pages
+    outline = [(entry.title, file().get_destination_page_number(entry)) for entry in file().outline]
+    assert outline == [(titles[page], number - 1) for page, number in starts.items()]
     contents = " ".join(texts()[1:3])
     for page, number in starts.items():
         assert texts()[number - 1].startswith(titles[page])
