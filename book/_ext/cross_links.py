@@ -28,7 +28,7 @@ PLAIN = {
     "season": r"season of the year|in one season say",
     "skip": r"skip (the|out)|(that|also) skips?",
     "state": r"Australian state|machine state|eight states|state (of Victoria|and industry)",
-    "table": r"table (above|at the end|that says|of a backtest)|spread of the table"
+    "table": r"table (above|at the end|that says|says so|of a backtest)|spread of the table"
     r"|(this|such a|their) tables?",
     "unit": r"(own|what|per|that|common|different) units?|units? (of|that|\(scaling|are the same|differ)",
 }
@@ -296,7 +296,14 @@ def on_resolved(app: Any, doctree: nodes.document, docname: str) -> None:
             entry.next_node(addnodes.desc_content).append(used_in(app, places))
 
 
+def whole_sentence(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """napoleon takes what stands before a colon in a property's docstring for its type."""
+    if what == "property" and lines and lines[-1].startswith(":type: "):
+        lines[0] = f"{lines.pop().removeprefix(':type: ')}: {lines[0]}"
+
+
 def setup(app: Any) -> dict[str, Any]:
+    app.connect("autodoc-process-docstring", whole_sentence, priority=600)  # after napoleon
     app.connect("doctree-read", on_read, priority=400)  # before the line on versions is added
     app.connect("env-merge-info", on_merge)
     app.connect("env-purge-doc", on_purge)
