@@ -296,10 +296,14 @@ def on_resolved(app: Any, doctree: nodes.document, docname: str) -> None:
             entry.next_node(addnodes.desc_content).append(used_in(app, places))
 
 
-def whole_sentence(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+def whole_sentence(
+    app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
+) -> None:
     """napoleon takes what stands before a colon in a property's docstring for its type."""
-    if what == "property" and lines and lines[-1].startswith(":type: "):
-        lines[0] = f"{lines.pop().removeprefix(':type: ')}: {lines[0]}"
+    types = [line for line in lines if line.startswith(":type: ")]
+    if what == "property" and types:
+        lines.remove(types[0])
+        lines[0] = f"{types[0].removeprefix(':type: ')}: {lines[0]}"
 
 
 def setup(app: Any) -> dict[str, Any]:
