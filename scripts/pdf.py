@@ -122,7 +122,7 @@ def with_outline(pdf: bytes, titles: dict[str, str], starts: dict[str, int]) -> 
     """The same with a line for each chapter in the viewer's side bar."""
     writer, written = PdfWriter(clone_from=io.BytesIO(pdf)), io.BytesIO()
     for page, title in titles.items():
-        writer.add_outline_item(title, starts[page] - 1)
+        writer.add_outline_item(title=title, page_number=starts[page] - 1)
     writer.write(written)
     return written.getvalue()
 
