@@ -73,9 +73,9 @@ def test_every_chapter_is_there_with_its_text_and_begins_on_the_page_that_is_nam
         title = titles[page].replace("- ", "-")
         assert title in texts()[number - 1][: len(title) + 40]  # numbers in the margin come first
         assert f"{title} {number}" in contents
-    words = sum(len(text.split()) for text in texts())
-    expected = sum(len(part.get_text(" ").split()) for part in soup.find_all("article"))
-    assert 0.9 < words / expected < 1.2
+    letters = sum(len("".join(text.split())) for text in texts())
+    expected = sum(len("".join(part.get_text().split())) for part in soup.find_all("article"))
+    assert 0.9 < letters / expected < 1.2
 
 
 @printed
