@@ -108,17 +108,23 @@ def link_words(doctree: nodes.document, docname: str, terms: list[str]) -> list[
     return list(done)
 
 
-def word_link(term: str, shown: str, docname: str) -> addnodes.pending_xref:
+def link(kind: tuple[str, str], target: str, shown: nodes.Node, docname: str) -> nodes.Element:
+    """A link that Sphinx resolves, and that is an error where there is nothing to lead to."""
     return addnodes.pending_xref(
         "",
-        nodes.inline("", shown, classes=["glossary-word"]),
-        refdomain="std",
-        reftype="term",
-        reftarget=term,
+        shown,
+        refdomain=kind[0],
+        reftype=kind[1],
+        reftarget=target,
         refdoc=docname,
         refexplicit=True,
         refwarn=True,
     )
+
+
+def word_link(term: str, shown: str, docname: str) -> nodes.Element:
+    words = nodes.inline("", shown, classes=["glossary-word"])
+    return link(("std", "term"), term, words, docname)
 
 
 # --- names of the package --------------------------------------------------------------------------
@@ -200,17 +206,8 @@ def link_names(
     return uses
 
 
-def name_link(name: str, shown: nodes.Node, docname: str) -> addnodes.pending_xref:
-    return addnodes.pending_xref(
-        "",
-        shown,
-        refdomain="py",
-        reftype="obj",
-        reftarget=name,
-        refdoc=docname,
-        refexplicit=True,
-        refwarn=True,
-    )
+def name_link(name: str, shown: nodes.Node, docname: str) -> nodes.Element:
+    return link(("py", "obj"), name, shown, docname)
 
 
 def package_line(uses: dict[str, Any], docname: str) -> nodes.paragraph:
