@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+import tsforecast.layers
 from benchmarks import training_speed
 from tsforecast import Framing, build_model, datasets, fit, load_model, predict
 from tsforecast.layers import fused_lstms
@@ -34,34 +35,48 @@ def results(call, x, trainable):
 
 
 @only_tensorflow
+@pytest.mark.parametrize("compiled", [False, True], ids=["operation", "compiled"])
 @pytest.mark.parametrize(
-    "options",
+    ("batch", "options"),
     [
-        {},
-        {"return_sequences": True, "return_state": True},
-        {"go_backwards": True, "return_sequences": True},
+        (7, {}),
+        (7, {"return_sequences": True, "return_state": True}),
+        (7, {"go_backwards": True, "return_sequences": True}),
+        (1, {}),  # of one window, all pieces but one are empty
     ],
-    ids=lambda options: " ".join(options) or "last step",
+    ids=["last step", "all steps", "backwards", "one window"],
 )
-@pytest.mark.parametrize("batch", [1, 7])  # of one window, one half is empty
-def test_outputs_and_gradients_are_those_of_keras(options, batch):
+def test_outputs_and_gradients_are_those_of_keras(batch, options, compiled, monkeypatch):
+    monkeypatch.setattr(tsforecast.layers, "COMPILE_FROM", 0 if compiled else 10**9)
     keras.utils.set_random_seed(0)
     x = np.random.default_rng(0).normal(size=(batch, 11, 3)).astype("float32")
     lstm = layers.LSTM(5, bias_initializer="random_normal", unit_forget_bias=False, **options)
     lstm.build(x.shape)
     slow, none = results(lstm, x, lstm.trainable_variables)
-    with fused_lstms([lstm]) as chosen:
+    with fused_lstms([lstm], batch_size=200) as chosen:  # three pieces
         fast, fused = results(lstm, x, lstm.trainable_variables)
     assert chosen == [lstm]
     assert not none
-    assert {"BlockLSTMV2", "BlockLSTMGradV2"} == set(fused)
+    assert fused.count("BlockLSTMV2") == 3
+    assert fused.count("BlockLSTMGradV2") == (0 if compiled else 3)
     assert len(slow) == len(fast) > 4
     for one, other in zip(slow, fast, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 @only_tensorflow
-def test_a_given_first_state_has_its_gradients_too():
+def test_only_what_takes_long_is_compiled():
+    """At the sizes of the benchmark: a week of hours is, a day and the toy series are not."""
+    for size in training_speed.SIZES:
+        states = keras.KerasTensor((size["lookback"], None, size["units"]))
+        assert tsforecast.layers._pays_compiling(states) == (size["lookback"] > 100)
+    assert not tsforecast.layers._pays_compiling(keras.KerasTensor((None, None, 1000)))
+
+
+@only_tensorflow
+@pytest.mark.parametrize("compiled", [False, True], ids=["operation", "compiled"])
+def test_a_given_first_state_has_its_gradients_too(compiled, monkeypatch):
+    monkeypatch.setattr(tsforecast.layers, "COMPILE_FROM", 0 if compiled else 10**9)
     x = np.random.default_rng(0).normal(size=(4, 6, 5)).astype("float32")
     lstm = layers.LSTM(5)
     lstm.build(x.shape)
@@ -121,17 +136,19 @@ def test_a_mask_goes_through_the_loop_of_keras():
     np.testing.assert_array_equal(slow, fast)
 
 
-def test_fit_gives_the_same_weights_to_rounding(tmp_path):
+def test_fit_gives_the_same_weights_to_rounding(tmp_path, monkeypatch):
     trained = []
-    for fast in (False, True):
+    for fast, compile_from in ((False, 0), (True, 10**9), (True, 0)):
+        monkeypatch.setattr(tsforecast.layers, "COMPILE_FROM", compile_from)
         model = build_model(
             WINDOWS.framing, encoder="bidirectional", decoder="encoder_decoder", units=6
         )
         fit(model, WINDOWS, epochs=4, batch_size=20, seed=1, fast=fast)
         trained.append(model)
-    for one, other in zip(trained[0].get_weights(), trained[1].get_weights(), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
-    model = trained[1]
+    for slow, *fast in zip(*(model.get_weights() for model in trained), strict=True):
+        for weights in fast:
+            np.testing.assert_allclose(slow, weights, rtol=1e-3, atol=1e-5)
+    model = trained[2]
     assert all("inner_loop" not in vars(layer) for layer in model.layers)
     assert [type(x) for x in model.layers] == [type(x) for x in trained[0].layers]
     model.save(tmp_path / "model.keras")  # holds Keras's own layer

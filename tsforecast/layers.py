@@ -6,9 +6,9 @@ and gives raw numbers, and there is nothing to invert by hand. Taught in the mul
 (`notebooks/multivariate.ipynb`).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from statistics import NormalDist
 from typing import Any, TypeAlias
 
@@ -20,6 +20,8 @@ Tensor: TypeAlias = Any  # of Keras: a placeholder while a model is built, numbe
 Batches = Iterable[tuple[Any, np.ndarray]]  # pairs of (what the layer measures, y)
 
 TINY = 1e-33  # what single precision can still divide by
+PIECE = 64  # windows that one core takes through the steps of an LSTM at a time
+COMPILE_FROM = 2000  # steps times units of an LSTM, from which compiling its gradient pays
 MOST = 1000.0  # own units of a window by which an error counts at most, where units are measured
 
 
@@ -1142,7 +1144,7 @@ class LabelLoss(keras.losses.Loss):
 
 
 @contextmanager
-def fused_lstms(found: Iterable[Any]) -> Iterator[list[Any]]:
+def fused_lstms(found: Iterable[Any], batch_size: int = 32) -> Iterator[list[Any]]:
     """Within the block, LSTM layers take all their steps in one operation of TensorFlow.
 
     The layers stay `keras.layers.LSTM`, with their weights and their place in a saved file: only the
@@ -1154,6 +1156,9 @@ def fused_lstms(found: Iterable[Any]) -> Iterator[list[Any]]:
     ----------
     found : iterable of layers
         Those of a model; what is not an LSTM is left alone.
+    batch_size : int
+        How many windows come at a time. They are independent, and go through the steps in pieces
+        of about 64, two at least: one core takes one piece, so that two cores have work.
 
     Yields
     ------
@@ -1172,7 +1177,7 @@ def fused_lstms(found: Iterable[Any]) -> Iterator[list[Any]]:
     """
     chosen = [layer for layer in _lstms(found) if _can_fuse(layer)]
     for layer in chosen:
-        layer.inner_loop = partial(_fused_loop, layer)
+        layer.inner_loop = partial(_fused_loop, layer, max(2, batch_size // PIECE))
     try:
         yield chosen
     finally:
@@ -1205,34 +1210,38 @@ def _can_fuse(layer: Any) -> bool:
 
 
 def _fused_loop(
-    layer: Any, sequences: Tensor, initial_state: Any, mask: Any, training: bool = False
+    layer: Any,
+    pieces: int,
+    sequences: Tensor,
+    initial_state: Any,
+    mask: Any,
+    training: bool = False,
 ) -> Any:
     """What Keras's `LSTM.inner_loop` does: (batch, time, inputs) to the states of every step."""
     if mask is not None:  # steps to skip: Keras's own loop
         return type(layer).inner_loop(layer, sequences, initial_state, mask, training)
     import tensorflow as tf
 
-    cell = layer.cell
-    weights = ops.concatenate([cell.kernel, cell.recurrent_kernel], axis=0)
+    weights = ops.concatenate([layer.cell.kernel, layer.cell.recurrent_kernel], axis=0)
     x = ops.transpose(sequences, (1, 0, 2))  # (time, batch, inputs)
     x = tf.reverse(x, [0]) if layer.go_backwards else x
-    hidden, memory = initial_state  # (batch, units) each
-    half = tf.shape(x)[1] // 2  # the two halves of a batch are independent: one core each
-    parts = [
-        fused_lstm(x[:, rows], hidden[rows], memory[rows], weights, cell.bias.value)
-        for rows in (slice(None, half), slice(half, None))
-    ]
-    hidden, memory = (tf.concat(both, axis=1) for both in zip(*parts, strict=True))
-    outputs = ops.transpose(hidden, (1, 0, 2))  # (batch, time, units)
-    return hidden[-1], outputs, [hidden[-1], memory[-1]]
+    ends = [tf.shape(x)[1] * piece // pieces for piece in range(pieces + 1)]
+    states = []
+    for rows in map(slice, ends, ends[1:]):
+        before = [state[rows] for state in initial_state]  # (rows, units) each
+        states.append(fused_lstm(x[:, rows], *before, weights, layer.cell.bias.value))
+    hidden = tf.concat([hidden for hidden, _ in states], axis=1)  # (time, batch, units)
+    last = tf.concat([hidden[-1] for hidden, _ in states], axis=0)  # (batch, units)
+    memory = tf.concat([memory for _, memory in states], axis=0)  # (batch, units)
+    return last, ops.transpose(hidden, (1, 0, 2)), [last, memory]
 
 
 def fused_lstm(
     x: Tensor, hidden: Tensor, memory: Tensor, weights: Tensor, bias: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """All time steps of an LSTM in one operation of TensorFlow, their gradient in a second.
+    """All time steps of an LSTM in one operation of TensorFlow.
 
-    x : (time, batch, inputs)  ->  two of (time, batch, units)
+    x : (time, batch, inputs)  ->  (time, batch, units) and (batch, units)
 
     Parameters
     ----------
@@ -1249,12 +1258,12 @@ def fused_lstm(
     Returns
     -------
     tuple of tensors
-        What the layer says at every step, and what it remembers.
+        What the layer says at every step, and what it remembers after the last one.
 
     Notes
     -----
-    TensorFlow's operation also returns the gates of every step. Its gradient reads them again, so
-    that nothing is computed twice and no Python loop and no loop of the graph is left.
+    The operation also returns the gates of every step, which the gradient reads again. TensorFlow
+    has a gradient in one operation, too. Where there is much to do, `lstm_gradient` is faster.
     """
     import tensorflow as tf
 
@@ -1273,22 +1282,94 @@ def fused_lstm(
             "wco": none,
             "use_peephole": False,
         }
-        step = tf.raw_ops.BlockLSTMV2(**read, cell_clip=0.0)
-        gates = {"i": step.i, "f": step.f, "o": step.o, "ci": step.ci, "co": step.co}
-        states = {"h": step.h, "cs": step.cs}
+        kept = tf.raw_ops.BlockLSTMV2(**read, cell_clip=0.0)._asdict()  # (time, batch, units) each
 
         def gradient(hidden_grad: Any, memory_grad: Any) -> Any:
+            if _pays_compiling(kept["h"]):
+                back = _compiled(lstm_gradient)
+                return back(x, hidden, memory, weights, kept, hidden_grad, memory_grad)
+            memory_grads = tf.concat([tf.zeros_like(kept["cs"][1:]), memory_grad[None]], axis=0)
             back = tf.raw_ops.BlockLSTMGradV2(
-                **read, **gates, **states, h_grad=hidden_grad, cs_grad=memory_grad
+                **read, **kept, h_grad=hidden_grad, cs_grad=memory_grads
             )
             w_grad, b_grad = (  # of an empty batch the operation leaves them as they were
                 tf.where(tf.size(x) > 0, grad, 0.0) for grad in (back.w_grad, back.b_grad)
             )
             return back.x_grad, back.h_prev_grad, back.cs_prev_grad, w_grad, b_grad
 
-        return (step.h, step.cs), gradient
+        return (kept["h"], kept["cs"][-1]), gradient
 
     return run(x, hidden, memory, weights, bias)
+
+
+def lstm_gradient(
+    x: Tensor,
+    hidden: Tensor,
+    memory: Tensor,
+    weights: Tensor,
+    kept: dict[str, Tensor],
+    hidden_grad: Tensor,
+    memory_grad: Tensor,
+) -> tuple[Tensor, ...]:
+    """Back through the time steps of an LSTM: the gradient of `fused_lstm`, for XLA to compile.
+
+    Compiled, what is not a product of matrices becomes two or three passes over the numbers of a
+    step. The two products of a step are that of the gates' gradients with the weights, and that of
+    what the step has read with the gates' gradients.
+
+    Parameters
+    ----------
+    x, hidden, memory, weights : tensor
+        What `fused_lstm` was given.
+    kept : dict of tensors
+        What its operation found at every step, (time, batch, units) each: the gates "i", "f", "ci"
+        (the candidate) and "o", the memory "cs", its tanh "co" and the state "h".
+    hidden_grad, memory_grad : tensor
+        The gradients of its two results, (time, batch, units) and (batch, units).
+
+    Returns
+    -------
+    tuple of tensors
+        The gradients of x, hidden, memory, weights and bias.
+    """
+    import tensorflow as tf
+
+    steps, inputs = x.shape[0], x.shape[2]
+    across = tf.transpose(weights)  # (4 * units, inputs + units)
+    one = tf.ones_like(x[0, :, :1])  # what the bias reads
+
+    def step(t: Any, dh: Any, dc: Any, dw: Any, dx: Any) -> Any:
+        i, f, g, o, out = (kept[name][t] for name in ("i", "f", "ci", "o", "co"))  # (batch, units)
+        h = tf.where(t > 0, kept["h"][tf.maximum(t - 1, 0)], hidden)
+        c = tf.where(t > 0, kept["cs"][tf.maximum(t - 1, 0)], memory)
+        dh += hidden_grad[t]
+        dc += dh * o * (1 - out * out)
+        gates = [dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g * g)]
+        d = tf.concat([*gates, dh * out * o * (1 - o)], axis=1)  # (batch, 4 * units)
+        dw += tf.matmul(tf.concat([x[t], h, one], axis=1), d, transpose_a=True)
+        both = tf.matmul(d, across)  # (batch, inputs + units)
+        return t - 1, both[:, inputs:], dc * f, dw, dx.write(t, both[:, :inputs])
+
+    dx = tf.TensorArray(x.dtype, steps, element_shape=(None, inputs))
+    dw = tf.concat([tf.zeros_like(weights), tf.zeros_like(weights[:1])], axis=0)
+    start = (steps - 1, tf.zeros_like(hidden), memory_grad, dw, dx)
+    _, dh, dc, dw, dx = tf.while_loop(lambda t, *_: t >= 0, step, start)
+    return dx.stack(), dh, dc, dw[:-1], dw[-1]
+
+
+def _pays_compiling(states: Tensor) -> bool:
+    """Compiling takes half a second: not for the few small steps of a short window."""
+    import tensorflow as tf
+
+    steps, _, units = states.shape
+    return steps is not None and steps * units >= COMPILE_FROM and tf.test.is_built_with_xla()
+
+
+@cache
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    import tensorflow as tf
+
+    return tf.function(function, jit_compile=True)
 
 
 def _numpy(x: Any) -> np.ndarray:

@@ -195,7 +195,7 @@ def fit(
         for _ in range(done * rounds):  # the orders that were used already
             random_order(len(windows), orders)
     watch = [keras.callbacks.TerminateOnNaN(), best, kept]
-    with fused_lstms(all_layers(model) if fast else []):
+    with fused_lstms(all_layers(model) if fast else [], batch_size):
         history = trained.fit(
             WindowBatches(windows, batch_size, rounds, shuffle, orders),
             initial_epoch=done,
