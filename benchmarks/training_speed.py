@@ -266,7 +266,8 @@ def levers(size: dict[str, Any], turns: int) -> dict[str, Any]:
     import tensorflow as tf
     from keras import layers
 
-    from tsforecast.layers import fused_lstm, fused_lstms
+    import tsforecast.layers
+    from tsforecast.layers import fused_lstms
 
     units, inputs, steps, batch = (size[k] for k in ("units", "inputs", "lookback", "batch"))
     x = tf.random.normal((batch, steps, inputs))
@@ -274,13 +275,13 @@ def levers(size: dict[str, Any], turns: int) -> dict[str, Any]:
     lstm.build(x.shape)
     kernel, recurrent, bias = parts = [weight.value for weight in lstm.trainable_variables]
 
-    def fused_whole(x: Any) -> Any:  # the batch in one piece
-        zero, both = tf.zeros((batch, units)), tf.concat([kernel, recurrent], axis=0)
-        return fused_lstm(tf.transpose(x, (1, 0, 2)), zero, zero, both, bias)[0][-1]
+    def fused(compile_from: int) -> Callable[[Any], Any]:
+        def call(x: Any) -> Any:
+            tsforecast.layers.COMPILE_FROM = compile_from
+            with fused_lstms([lstm], batch):
+                return lstm(x)
 
-    def fused(x: Any) -> Any:
-        with fused_lstms([lstm]):
-            return lstm(x)
+        return call
 
     def ahead(x: Any) -> Any:
         return own_loop(tf.transpose(x, (1, 0, 2)), kernel, recurrent, bias)
@@ -299,11 +300,13 @@ def levers(size: dict[str, Any], turns: int) -> dict[str, Any]:
         "Keras's loop, compiled by XLA": step_of(lstm, compiled=True),
         "own loop, products of the inputs ahead": step_of(ahead),
         "own loop, compiled by XLA": step_of(ahead, compiled=True),
-        "TensorFlow's fused operation, whole batch": step_of(fused_whole),
-        "TensorFlow's fused operation, two halves": step_of(fused),
+        "TensorFlow's fused operation, its gradient too": step_of(fused(10**9)),
+        "TensorFlow's fused operation, our gradient by XLA": step_of(fused(0)),
     }
+    known = tsforecast.layers.COMPILE_FROM  # read when a way is first called
     first = [step() for step in ways.values()]
     off = [float(abs(other - first[0]).max() / abs(first[0]).max()) for other in first]
+    tsforecast.layers.COMPILE_FROM = known
     times = take_turns(ways, turns)
     return {
         "size": size["name"],
@@ -315,6 +318,8 @@ def levers(size: dict[str, Any], turns: int) -> dict[str, Any]:
 def profile(size: dict[str, Any], turns: int) -> dict[str, Any]:
     """Milliseconds of computing of the parts of a fused step, and of what they cannot do without."""
     import tensorflow as tf
+
+    from tsforecast.layers import lstm_gradient
 
     units, inputs, steps, batch = (size[k] for k in ("units", "inputs", "lookback", "batch"))
     x, dh = tf.random.normal((steps, batch, inputs)), tf.random.normal((steps, batch, units))
@@ -333,6 +338,11 @@ def profile(size: dict[str, Any], turns: int) -> dict[str, Any]:
         return tf.raw_ops.BlockLSTMGradV2(
             **read, **kept, h_grad=dh, cs_grad=tf.zeros((steps, batch, units))
         )
+
+    @tf.function(jit_compile=True)
+    def compiled() -> Any:
+        given = (read["x"], zero, zero, both, kept, dh, zero)
+        return lstm_gradient(*given)
 
     row, gates = tf.random.normal((batch, inputs + units)), tf.random.normal((batch, 4 * units))
     across = tf.transpose(both)
@@ -365,6 +375,7 @@ def profile(size: dict[str, Any], turns: int) -> dict[str, Any]:
         "forward, its products alone": lambda: products_forward().numpy(),
         "forward, its sigmoids and tanhs alone": lambda: activations().numpy(),
         "gradient, the operation": lambda: backward().w_grad.numpy(),
+        "gradient, compiled by XLA": lambda: compiled()[-1].numpy(),
         "gradient, its products alone": lambda: products_backward()[1].numpy(),
     }
     for call in ways.values():
@@ -409,7 +420,7 @@ def main() -> int:
         "levers": [levers(size, TURNS_OF_LEVERS) for size in SIZES[:1]],
         "profile": [profile(size, TURNS_OF_LEVERS) for size in SIZES[:1]],
         "one_thread": all_sizes(ways, SIZES, 1, TURNS),
-        "two_threads": all_sizes(two, SIZES[:2], 2, TURNS) if given.two_threads else [],
+        "two_threads": all_sizes(two, SIZES, 2, 2 * TURNS - 1) if given.two_threads else [],
         "peers": versions_of_peers(),
         "remarks": [
             "Other work may run on the machine at the same time. So the numbers of one thread count "

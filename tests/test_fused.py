@@ -2,12 +2,14 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from keras import layers, ops
 
 import tsforecast.layers
+import tsforecast.training
 from benchmarks import training_speed
-from tsforecast import Framing, build_model, datasets, fit, load_model, predict
+from tsforecast import Forecaster, Framing, build_model, datasets, fit, load_model, predict
 from tsforecast.layers import fused_lstms
 
 tensorflow = keras.backend.backend() == "tensorflow"
@@ -179,3 +181,21 @@ def test_the_benchmark_counts_the_useful_arithmetic_and_compares_within_turns():
     assert training_speed.flops(size) == 3 * 168 * 8 * 64 * (8 + 64 + 1)
     rates = {training_speed.OURS: [10.0, 30.0, 8.0], "other": [5.0, 10.0, 8.0]}
     assert training_speed.ratios(rates) == {"other": [2.0, 1.0, 3.0]}
+
+
+def test_a_forecaster_passes_it_on_and_its_file_remembers(tmp_path, monkeypatch):
+    table, counts = datasets.toy("univariate"), []
+
+    def counted(found, batch_size):
+        counts.append(len(list(found)))
+        return fused_lstms(found, batch_size)
+
+    monkeypatch.setattr(tsforecast.training, "fused_lstms", counted)
+    forecaster = Forecaster(3, units=4, epochs=2, fast=True).fit(table)
+    forecaster.save(tmp_path / "toy.keras")
+    loaded = Forecaster.load(tmp_path / "toy.keras")
+    assert loaded.settings["fast"] is True
+    loaded.update(pd.DataFrame({table.columns[0]: np.arange(10.0, 130.0, 10.0)}))
+    assert len(counts) == 2 and min(counts) > 0  # of fit and of update
+    Forecaster(3, units=4, epochs=2).fit(table)
+    assert counts[2:] == [0]

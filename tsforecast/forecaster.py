@@ -52,7 +52,7 @@ MODEL = (
     "ridge",
 )
 STRATEGIES = ("joint", "direct", "recursive")
-TRAINING = ("epochs", "batch_size", "learning_rate", "loss", "patience", "seed")
+TRAINING = ("epochs", "batch_size", "learning_rate", "loss", "patience", "seed", "fast")
 
 
 def forecast(
@@ -127,7 +127,7 @@ class Forecaster:
     intervals : {"conformal", "quantile", "both"}
         Where intervals come from: errors on a calibration part, a model that forecasts quantiles,
         or quantiles that are corrected by errors on a calibration part.
-    epochs, batch_size, learning_rate, loss, patience, seed
+    epochs, batch_size, learning_rate, loss, patience, seed, fast
         The training, as in `tsforecast.fit`.
     **options
         Further options of the encoder and the decoder, such as ``subsequences=7`` for "cnn".
@@ -191,6 +191,7 @@ class Forecaster:
         loss: str | None = None,
         patience: int | None = None,
         seed: int | None = 0,
+        fast: bool = False,
         **options: Any,
     ) -> None:
         named = {name: value for name, value in locals().items() if name not in ("self", "options")}
@@ -426,6 +427,7 @@ class Forecaster:
                 learning_rate=learning_rate or self.settings["learning_rate"] / 10,
                 batch_size=self.settings["batch_size"],
                 loss=self.settings["loss"],
+                fast=self.settings["fast"],
             )
         except BaseException:
             model.set_weights(weights)

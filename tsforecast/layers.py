@@ -1228,8 +1228,8 @@ def _fused_loop(
     ends = [tf.shape(x)[1] * piece // pieces for piece in range(pieces + 1)]
     states = []
     for rows in map(slice, ends, ends[1:]):
-        before = [state[rows] for state in initial_state]  # (rows, units) each
-        states.append(fused_lstm(x[:, rows], *before, weights, layer.cell.bias.value))
+        hidden, memory = (state[rows] for state in initial_state)  # (rows, units) each
+        states.append(fused_lstm(x[:, rows], hidden, memory, weights, layer.cell.bias.value))
     hidden = tf.concat([hidden for hidden, _ in states], axis=1)  # (time, batch, units)
     last = tf.concat([hidden[-1] for hidden, _ in states], axis=0)  # (batch, units)
     memory = tf.concat([memory for _, memory in states], axis=0)  # (batch, units)
