@@ -994,9 +994,11 @@ def _window_starts(framing: Framing, rows: Rows) -> range | np.ndarray:
         stretch = int(np.argmax(windows))
         first, stop = int(begins[stretch]), int(windows[stretch]) * framing.stride
         return range(first, first + stop, framing.stride)
-    before = np.repeat(np.cumsum(windows) - windows, windows)  # windows of earlier stretches
-    number = np.arange(windows.sum()) - before  # 0, 1, ... in each stretch
-    return np.repeat(begins, windows) + number * framing.stride
+    starts = np.arange(windows.sum())
+    starts -= np.repeat(np.cumsum(windows) - windows, windows)  # 0, 1, ... in each stretch
+    starts *= framing.stride
+    starts += np.repeat(begins, windows)
+    return starts
 
 
 def _known_windows(framing: Framing, rows: Rows, starts: range | np.ndarray) -> range | np.ndarray:

@@ -1229,15 +1229,15 @@ def _fused_loop(
     states = []
     for rows in map(slice, ends, ends[1:]):
         hidden, memory = (state[rows] for state in initial_state)  # (rows, units) each
-        states.append(fused_lstm(x[:, rows], hidden, memory, weights, layer.cell.bias.value))
-    hidden = tf.concat([hidden for hidden, _ in states], axis=1)  # (time, batch, units)
-    last = tf.concat([hidden[-1] for hidden, _ in states], axis=0)  # (batch, units)
+        part = (x[:, rows], hidden, memory, weights, layer.cell.bias.value)
+        states.append(fused_lstm(*part, every=layer.return_sequences))
+    hidden = tf.concat([hidden for hidden, _ in states], axis=1)  # (time or 1, batch, units)
     memory = tf.concat([memory for _, memory in states], axis=0)  # (batch, units)
-    return last, ops.transpose(hidden, (1, 0, 2)), [last, memory]
+    return hidden[-1], ops.transpose(hidden, (1, 0, 2)), [hidden[-1], memory]
 
 
 def fused_lstm(
-    x: Tensor, hidden: Tensor, memory: Tensor, weights: Tensor, bias: Tensor
+    x: Tensor, hidden: Tensor, memory: Tensor, weights: Tensor, bias: Tensor, every: bool = True
 ) -> tuple[Tensor, Tensor]:
     """All time steps of an LSTM in one operation of TensorFlow.
 
@@ -1254,11 +1254,14 @@ def fused_lstm(
         the gates: input, forget, candidate, output.
     bias : tensor
         (4 * units,)
+    every : bool
+        Whether what the layer says at every step is wanted, or after the last one only.
 
     Returns
     -------
     tuple of tensors
-        What the layer says at every step, and what it remembers after the last one.
+        What the layer says, (time, batch, units) or (1, batch, units), and what it remembers after
+        the last step, (batch, units).
 
     Notes
     -----
@@ -1287,17 +1290,17 @@ def fused_lstm(
         def gradient(hidden_grad: Any, memory_grad: Any) -> Any:
             if _pays_compiling(kept["h"]):
                 back = _compiled(lstm_gradient)
-                return back(x, hidden, memory, weights, kept, hidden_grad, memory_grad)
-            memory_grads = tf.concat([tf.zeros_like(kept["cs"][1:]), memory_grad[None]], axis=0)
-            back = tf.raw_ops.BlockLSTMGradV2(
-                **read, **kept, h_grad=hidden_grad, cs_grad=memory_grads
-            )
+                return back(x, hidden, memory, weights, kept, hidden_grad, memory_grad, every)
+            before = tf.zeros_like(kept["cs"][1:])  # of all steps but the last
+            memory_grads = tf.concat([before, memory_grad[None]], axis=0)
+            grads = hidden_grad if every else tf.concat([before, hidden_grad], axis=0)
+            back = tf.raw_ops.BlockLSTMGradV2(**read, **kept, h_grad=grads, cs_grad=memory_grads)
             w_grad, b_grad = (  # of an empty batch the operation leaves them as they were
                 tf.where(tf.size(x) > 0, grad, 0.0) for grad in (back.w_grad, back.b_grad)
             )
             return back.x_grad, back.h_prev_grad, back.cs_prev_grad, w_grad, b_grad
 
-        return (kept["h"], kept["cs"][-1]), gradient
+        return (kept["h"] if every else kept["h"][-1:], kept["cs"][-1]), gradient
 
     return run(x, hidden, memory, weights, bias)
 
@@ -1310,6 +1313,7 @@ def lstm_gradient(
     kept: dict[str, Tensor],
     hidden_grad: Tensor,
     memory_grad: Tensor,
+    every: bool = True,
 ) -> tuple[Tensor, ...]:
     """Back through the time steps of an LSTM: the gradient of `fused_lstm`, for XLA to compile.
 
@@ -1326,6 +1330,8 @@ def lstm_gradient(
         (the candidate) and "o", the memory "cs", its tanh "co" and the state "h".
     hidden_grad, memory_grad : tensor
         The gradients of its two results, (time, batch, units) and (batch, units).
+    every : bool
+        As there.
 
     Returns
     -------
@@ -1342,7 +1348,7 @@ def lstm_gradient(
         i, f, g, o, out = (kept[name][t] for name in ("i", "f", "ci", "o", "co"))  # (batch, units)
         h = tf.where(t > 0, kept["h"][tf.maximum(t - 1, 0)], hidden)
         c = tf.where(t > 0, kept["cs"][tf.maximum(t - 1, 0)], memory)
-        dh += hidden_grad[t]
+        dh += hidden_grad[t] if every else 0.0
         dc += dh * o * (1 - out * out)
         gates = [dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g * g)]
         d = tf.concat([*gates, dh * out * o * (1 - o)], axis=1)  # (batch, 4 * units)
@@ -1352,7 +1358,8 @@ def lstm_gradient(
 
     dx = tf.TensorArray(x.dtype, steps, element_shape=(None, inputs))
     dw = tf.concat([tf.zeros_like(weights), tf.zeros_like(weights[:1])], axis=0)
-    start = (steps - 1, tf.zeros_like(hidden), memory_grad, dw, dx)
+    last = tf.zeros_like(hidden) if every else hidden_grad[0]
+    start = (steps - 1, last, memory_grad, dw, dx)
     _, dh, dc, dw, dx = tf.while_loop(lambda t, *_: t >= 0, step, start)
     return dx.stack(), dh, dc, dw[:-1], dw[-1]
 

@@ -121,11 +121,11 @@ def read_panel(panel: pd.DataFrame, names: Sequence[Hashable]) -> Rows:
     number = index.to_numpy() if index.dtype.kind in "iu" else index.asi8
     step, times = pd.factorize(number, sort=True)  # the number of each time among all times
     place = ids * len(times) + step  # series by series, each in order of time
-    if (np.diff(place) < 0).any():
+    if (place[1:] < place[:-1]).any():
         order = np.argsort(place, kind="stable")
         panel, ids, step, index = panel.iloc[order], ids[order], step[order], index[order]
         place = place[order]
-    again = np.diff(place) == 0
+    again = place[1:] == place[:-1]
     if again.any():
         row = int(np.argmax(again)) + 1
         raise ValueError(
@@ -134,6 +134,7 @@ def read_panel(panel: pd.DataFrame, names: Sequence[Hashable]) -> Rows:
             f"['ds'].transform(lambda ds: ds.dt.tz_localize('Europe/Berlin', ambiguous='infer')). "
             f"Else keep one: panel.drop_duplicates(['unique_id', 'ds'])."
         )
+    del place  # large: a number for every row
     grid, freq = _panel_grid(index, ids, step)
     values, columns = pick_columns(panel, np.empty((len(panel), 0)), list(panel.columns), names)
     return Rows(values, columns, index, grid, freq, ids, tuple(series))
@@ -144,13 +145,17 @@ def _panel_grid(index: pd.Index, ids: np.ndarray, step: np.ndarray) -> tuple[np.
     times = index.unique().sort_values()  # every time that occurs, once
     grid, freq = read_times(times)
     grid = step if grid is None else grid[step]
-    same = np.diff(ids) == 0
-    steps = np.diff(grid)[same]
-    if len(steps) and steps.min() > 1 and not (steps % steps.min()).any():  # on different days
+    same = ids[1:] == ids[:-1]
+    steps = np.diff(grid)
+    least = int(steps.min(where=same, initial=np.iinfo(steps.dtype).max))
+    if same.any() and least > 1 and not (steps[same] % least).any():  # on different days
         begin = np.flatnonzero(np.append(True, ~same))
-        grid = (grid - np.repeat(grid[begin], np.diff(np.append(begin, len(ids))))) // steps.min()
-        freq = freq * int(steps.min())
-    return grid + ids * 4 * (int(grid.max()) + 1), freq  # so far apart that no season reaches over
+        grid = (grid - np.repeat(grid[begin], np.diff(np.append(begin, len(ids))))) // least
+        freq = freq * least
+    del steps
+    apart = ids * (4 * (int(grid.max()) + 1))  # so far that no season reaches from one to another
+    apart += grid
+    return apart, freq
 
 
 def pick_columns(
