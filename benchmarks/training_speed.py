@@ -1,12 +1,15 @@
 """Training an LSTM: windows per second beside Keras, PyTorch, neuralforecast and darts.
 
 ``python benchmarks/training_speed.py`` writes ``benchmarks/results/training_speed.json``. Each way
-trains in a process of its own (`peers/training_speed.py`), all at the same time, several turns of
-it; ratios are those of one turn, in seconds of computing. Beside it: the rate of a large matrix product in the same minutes, the share of
-it that the useful arithmetic reaches, where the time of a step goes, and the ways that were tried.
-The peers need their own environment, see ``benchmarks/README.md``. ``--quick`` is a look of about a
-minute that writes nothing, without the peers where they are not installed; ``--two-threads`` also
-measures Keras, PyTorch and this package on the clock with two threads.
+trains in a process of its own (`peers/training_speed.py`), several turns of it; ratios are those of
+one turn, in seconds of computing. Beside it: the rate of a large matrix product in the same minutes,
+the share of it that the useful arithmetic reaches, where the time of a step goes, and the ways that
+were tried. The peers need their own environment, see ``benchmarks/README.md``. ``--quick`` is a look
+of about a minute that writes nothing, without the peers where they are not installed.
+
+On a busy machine all ways run at the same time: what disturbs one disturbs all. ``--quiet`` says that
+nothing else runs: then one way follows the other, and Keras, PyTorch and this package are also
+measured on the clock with two threads.
 """
 
 from __future__ import annotations
@@ -123,31 +126,31 @@ class Worker:
 
 
 def all_sizes(
-    ways: list[str], sizes: list[dict[str, Any]], threads: int, turns: int
+    ways: list[str], sizes: list[dict[str, Any]], threads: int, turns: int, quiet: bool = False
 ) -> list[dict[str, Any]]:
     """`in_turns` for several sizes, with the same processes."""
     workers = [Worker(way, threads) for way in ways]
     try:
-        return [in_turns(workers, size, threads, turns) for size in sizes]
+        return [in_turns(workers, size, threads, turns, quiet) for size in sizes]
     finally:
         for worker in workers:
             worker.stop()
 
 
 def in_turns(
-    workers: list[Worker], size: dict[str, Any], threads: int, turns: int
+    workers: list[Worker], size: dict[str, Any], threads: int, turns: int, quiet: bool
 ) -> dict[str, Any]:
     """Windows per second of every way, one number per turn, and the matrix rate of each turn."""
     cpu: dict[str, list[float]] = {worker.way: [] for worker in workers}
     wall: dict[str, list[float]] = {worker.way: [] for worker in workers}
     rates = []
     for turn in range(turns):
-        if threads == 1:  # all at once: what disturbs one disturbs all
+        if not quiet:  # all at once: what disturbs one disturbs all
             for worker in workers:
                 worker.ask(size)
         rates.append(matrix_rate())
         for worker in workers:
-            if threads > 1:  # the clock counts: one after the other
+            if quiet:
                 worker.ask(size)
             took = worker.answer()
             cpu[worker.way].append(size["batch"] / took["cpu_s"])
@@ -403,7 +406,7 @@ def take_turns(ways: dict[str, Callable[[], Any]], turns: int) -> dict[str, list
 
 def main() -> int:
     parser = arguments(__doc__)
-    parser.add_argument("--two-threads", action="store_true", help="too: on a quiet machine only")
+    parser.add_argument("--quiet", action="store_true", help="nothing else runs on the machine")
     given = parser.parse_args()
     quick, peers = given.quick, PEERS.exists()
     ways = [way for way in WAYS if peers or way.startswith(("Keras", "tsforecast"))]
@@ -419,13 +422,14 @@ def main() -> int:
         "what": "one LSTM layer and a Dense, squared error, Adam: steps of training",
         "levers": [levers(size, TURNS_OF_LEVERS) for size in SIZES[:1]],
         "profile": [profile(size, TURNS_OF_LEVERS) for size in SIZES[:1]],
-        "one_thread": all_sizes(ways, SIZES, 1, TURNS),
-        "two_threads": all_sizes(two, SIZES, 2, 2 * TURNS - 1) if given.two_threads else [],
+        "one_thread": all_sizes(ways, SIZES, 1, TURNS, given.quiet),
+        "two_threads": all_sizes(two, SIZES, 2, TURNS, True) if given.quiet else [],
+        "one_after_the_other": given.quiet,
         "peers": versions_of_peers(),
         "remarks": [
-            "Other work may run on the machine at the same time. So the numbers of one thread count "
-            "seconds of computing, not seconds on the clock. Those of two threads are on the clock "
-            "and need a quiet machine: an empty list means that there was none.",
+            "The numbers of one thread count seconds of computing, because other work may run on "
+            "the machine at the same time. Those of two threads are on the clock and need a quiet "
+            "machine: an empty list means that there was none.",
             "neuralforecast has a hidden layer in its decoder that the others do not have, and "
             "draws its windows at random; darts and neuralforecast train through Lightning.",
         ],
