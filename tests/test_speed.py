@@ -15,7 +15,7 @@ import tsforecast as tsf
 from benchmarks import forecast_speed, gpu_speed, growth, record, windows_speed
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = ("windows_speed", "forecast_speed", "growth", "gpu_speed")
+NAMES = ("windows_speed", "training_speed", "forecast_speed", "growth", "gpu_speed")
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +74,10 @@ def test_the_page_says_what_the_records_say(page, records):
         assert any(row[:2] == (way, f"{found['computing_ms']:.1f}") for row in rows), way
     ratio = np.median(np.divide(speed["many"]["loop_s"], speed["many"]["one_call_s"]))
     assert f"ratio: {ratio:.0f}," in printed
+    training = records["training_speed"]["one_thread"] + records["training_speed"]["two_threads"]
+    turns = [part["ratios"]["Keras, plain fit"][0] for part in training]
+    shown = [row[-2:] for row in rows if "times Keras's plain fit" in row]
+    assert shown == [(f"{ratio:.2f}", "yes" if ratio >= 3 else "no") for ratio in turns]
     for size in records["growth"]["series"]:
         shown = (str(size["series"]), f"{size['framing_us']:,.3f}", f"{size['drawing_us']:,.3f}")
         assert any(row[:3] == shown for row in rows), shown
