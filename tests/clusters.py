@@ -22,6 +22,7 @@ RAY = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",  # else a worker stands still beside other tests
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_failure_threshold": "5",
@@ -76,6 +77,7 @@ def ray_cluster(folder: str, exits: contextlib.ExitStack) -> tuple[str, Callable
         for process in [raylet, *raylet.children(recursive=True)]:
             process.kill()
         cluster.remove_node(node, allow_graceful=False)
+        workers.insert(0, cluster.add_node(num_cpus=2, **local))  # as a cluster's manager does
 
     return cluster.address, kill
 
