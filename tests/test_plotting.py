@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from tsforecast import (
     Forecaster,
@@ -19,6 +20,7 @@ from tsforecast import (
     fit,
     forecast,
     forecast_table,
+    label_lines,
     listing,
     models,
     plot_cells,
@@ -30,6 +32,7 @@ from tsforecast import (
     shape_card,
     use_style,
 )
+from tsforecast.plotting import ORANGE
 
 
 @pytest.fixture(autouse=True)
@@ -189,10 +192,36 @@ def test_plot_errors():
     for line, name in zip(ax.lines, by_step.columns, strict=True):
         np.testing.assert_array_equal(line.get_ydata(), by_step[name])
         np.testing.assert_array_equal(line.get_xdata(), [1, 2, 3])
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == list(by_step.columns)
+    assert [text.get_text() for text in ax.texts] == list(by_step.columns)
     assert ax.get_ylabel() == "mean absolute error (MW)"
-    colors = [line.get_color() for line in ax.lines]
-    assert len(set(colors)) == len(colors)
+    looks = {(line.get_color(), line.get_linestyle()) for line in ax.lines}
+    assert len(looks) == len(ax.lines)
+    assert ax.lines[0].get_color() == ORANGE  # the forecast; the simple ones are dark and dashed
+    assert all(line.get_linestyle() != "-" for line in ax.lines[1:])
+
+
+def test_names_stand_at_the_ends_of_their_lines_and_not_on_each_other():
+    use_style()
+    figure, ax = plt.subplots(figsize=(6, 3))
+    ends = {"high": 9.0, "same": 5.0, "same too": 5.0, "nearly": 5.01, "low": 1.0}
+    for name, end in ends.items():
+        ax.plot([0, 1, 2], [4.0, 4.0, end], label=name)
+    ax.plot([0, 2], [np.nan, np.nan], label="nothing known")
+    ax.axhline(3.0)  # without a name
+    assert label_lines(ax) is ax
+    figure.canvas.draw()
+    assert [text.get_text() for text in ax.texts] == list(ends)
+    boxes = [Text.get_window_extent(text) for text in ax.texts]  # without the line to it
+    right = ax.get_window_extent().x1
+    for text, box, end in zip(ax.texts, boxes, ends.values(), strict=True):
+        assert text.xy == (2, end)
+        assert box.x0 > right and box.x1 <= figure.bbox.x1
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.overlaps(other)
+    heights = {text.get_text(): box.y0 for text, box in zip(ax.texts, boxes, strict=True)}
+    assert heights["low"] < heights["same"] < heights["nearly"] < heights["high"]
+    with pytest.raises(ValueError, match="label='what came'"):
+        label_lines(plt.subplots()[1])
 
 
 def test_the_style_is_valid():

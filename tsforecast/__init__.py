@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tsforecast.models import build_model, predict, with_horizon
     from tsforecast.persistence import load_model
     from tsforecast.plotting import (
+        label_lines,
         listing,
         plot_backtest,
         plot_cells,
@@ -79,6 +80,7 @@ __all__ = [
     "forecast",
     "forecast_table",
     "importance",
+    "label_lines",
     "listing",
     "load_model",
     "plot_backtest",
@@ -126,6 +128,7 @@ _HOMES = {
     "importance": ("importance",),
     "tuning": ("Study", "tune"),
     "plotting": (
+        "label_lines",
         "listing",
         "plot_backtest",
         "plot_cells",

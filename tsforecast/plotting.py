@@ -27,7 +27,7 @@ CELLS = {  # the arrays that a model reads: colour, mark and words
     "future": (GREEN, "^", "future: known at the target steps"),
     "static": (PURPLE, "D", "static: one value, read once"),
 }
-DASHES = ("-", "--", "-.", ":", (0, (6, 2, 1, 2, 1, 2)))  # of simple forecasts, side by side
+DASHES = ("--", "-.", ":", (0, (6, 2, 1, 2, 1, 2)), (0, (1, 3)))  # of simple forecasts
 FORECASTS = ("LastValue", "SeasonalValue", "TrainingMean", "LinearForecast")  # simple ones
 STYLE: dict[str, Any] = {
     "figure.figsize": (8, 3.2),
@@ -313,16 +313,100 @@ def plot_errors(by_step: pd.DataFrame, unit: str = "", ax: Any = None) -> Any:
     >>> by_step = pd.DataFrame({"LSTM": [1.0, 1.5, 2.0], "naive": [2.0, 4.0, 6.0]}, index=steps)
     >>> ax = plot_errors(by_step, unit="megawatts")
     """
+    from tsforecast.backtest import BASELINES
+
     ax = _axes(ax)
-    colors = [BLUE, GREEN, PURPLE, ORANGE]
-    for number, name in enumerate(by_step.columns):
-        color = GREY if name == "naive" else INK if name == "seasonal naive" else colors[number % 4]
-        dashed = "--" if number >= 4 and color in colors else "-"  # the colours begin again
-        ax.plot(by_step.index, by_step[name], dashed, color=color, label=name)
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    ax.set_xlabel("steps ahead")
+    _draw_steps(ax, by_step, [name for name in by_step if str(name).startswith(BASELINES)])
     ax.set_ylabel(f"mean absolute error{f' ({unit})' if unit else ''}")
+    return ax
+
+
+def _draw_steps(ax: Any, by_step: pd.DataFrame, simple: list[Any]) -> None:
+    """A line per forecast over the steps ahead: thin, dark and dashed where it is a simple one."""
+    others = [name for name in by_step if name not in simple]
+    for name in by_step:
+        if name in simple:
+            style = {"color": INK, "linewidth": 1.2, "linestyle": _dash(name, simple)}
+        else:
+            again, number = divmod(others.index(name), 4)  # the colours begin again
+            color = (ORANGE, BLUE, GREEN, PURPLE)[number]
+            style = {"color": color, "linewidth": 2.0, "linestyle": ("-", *DASHES)[again]}
+        ax.plot(by_step.index, by_step[name], label=str(name), **style)
+    ax.set_xlabel("steps ahead")
     ax.set_ylim(bottom=0)
+    label_lines(ax)
+
+
+def _dash(name: Any, simple: list[Any]) -> Any:
+    return DASHES[simple.index(name) % len(DASHES)]
+
+
+def label_lines(ax: Any) -> Any:
+    """Write the name of each line at its right end, in place of a legend.
+
+    A thin line in the colour and dashes of its own leads from the end to the name, which may have
+    moved to make room for another.
+
+    Parameters
+    ----------
+    ax : matplotlib axes
+        With lines that have a ``label``. Set its limits before, where they are set at all.
+
+    Returns
+    -------
+    matplotlib axes
+
+    Raises
+    ------
+    ValueError
+        If no line has a label.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"rises": [1.0, 2.0, 3.0], "falls": [3.0, 2.0, 1.0]})
+    >>> ax = label_lines(table.plot(legend=False))
+    >>> [text.get_text() for text in ax.texts]
+    ['rises', 'falls']
+    """
+    ends = []
+    for line in ax.get_lines():
+        points = line.get_xydata()
+        points = points[[all(map(math.isfinite, point)) for point in points]]
+        if not str(line.get_label()).startswith("_") and len(points):
+            ends.append((line.get_label(), *points[-1], line.get_color(), line.get_linestyle()))
+    if not ends:
+        raise ValueError("No line of these axes has a name: ax.plot(x, y, label='what came').")
+    return _label_ends(ax, ends)
+
+
+def _label_ends(ax: Any, ends: list[tuple[str, float, float, Any, Any]]) -> Any:
+    """Words to the right of the axes, each led to from its point: name, x, y, colour, dashes."""
+    import matplotlib as mpl
+
+    ax.autoscale_view()
+    tall = ax.get_window_extent().height / ax.figure.dpi  # inches
+    room = 1.3 * mpl.rcParams["font.size"] / 72 / tall
+    to_axes = ax.transData + ax.transAxes.inverted()
+    heights = [to_axes.transform(end[1:3])[1] for end in ends]
+    for (name, x, y, color, dash), height in zip(ends, _apart(heights, room), strict=True):
+        ax.annotate(
+            name,
+            (x, y),
+            (1.04, height),
+            textcoords="axes fraction",
+            va="center",
+            color=INK,
+            annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": color,
+                "linestyle": dash if dash != "None" else "-",  # dots without a line
+                "linewidth": 0.9,
+                "shrinkA": 1,
+                "shrinkB": 1,
+                "relpos": (0, 0.5),
+            },
+        )
     return ax
 
 
@@ -420,17 +504,20 @@ def plot_intervals(
     name = forecast_names(forecasts)[0] if name is None else name
     levels = levels_of(forecasts, name)
     rows = forecasts[forecasts["cutoff"] == (cutoff or forecasts["cutoff"].iloc[0])]
-    times = _plain(pd.Index(rows["ds"]))
+    times, ends = _plain(pd.Index(rows["ds"])), []
     for number, level in enumerate(reversed(levels)):
         low, high = rows[f"{name}-lo-{level:g}"], rows[f"{name}-hi-{level:g}"]
         color = 0.15 + 0.6 * number / len(levels)
-        ax.fill_between(times, low, high, color=ORANGE, alpha=color, lw=0, label=f"{level:g} %")
-    ax.plot(times, rows[name], color=ORANGE, label=name)
+        ax.fill_between(times, low, high, color=ORANGE, alpha=color, lw=0)
+        ends.append((f"{level:g} %", high.iloc[-1], ORANGE))
+    ax.plot(times, rows[name], color=ORANGE)
+    ends.append((name, rows[name].iloc[-1], ORANGE))
     if "y" in rows:
-        ax.plot(times, rows["y"], color=INK, label="what came")
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        ax.plot(times, rows["y"], color=INK)
+        ends.append(("what came", rows["y"].iloc[-1], INK))
     _shorten_dates(ax, pd.Index(rows["ds"]))
-    return ax
+    last = ax.get_lines()[0].get_xydata()[-1, 0]
+    return _label_ends(ax, [(words, last, height, color, "-") for words, height, color in ends])
 
 
 def plot_precision_recall(chances: pd.DataFrame, thresholds: Any = None, ax: Any = None) -> Any:
@@ -528,8 +615,7 @@ def plot_backtest(result: Any, forecast: str | None = None, target: Any = None) 
         _draw_cutoff(axes[title], known, part, name, result.baselines)
         axes[title].set_title(title)
     axes[next(iter(shown))].set_ylabel(str(target))
-    handles, labels = axes[next(iter(shown))].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels))
+    label_lines(axes[title])
     _draw_errors(axes["errors"], result, target)
     return figure
 
@@ -550,23 +636,8 @@ def _draw_errors(ax: Any, result: Any, target: Any) -> None:
     if by_step.index.nlevels > 1:
         by_step = by_step.loc[target]
     if len(by_step) > 1:
-        colors, dashes = itertools.cycle([BLUE, GREEN, PURPLE, ORANGE]), itertools.cycle(DASHES)
-        for name in by_step.columns:
-            simple = name in result.baselines
-            color, dash = (INK, next(dashes)) if simple else (next(colors), "-")
-            width = 1.0 if simple else 2.2
-            ax.plot(
-                by_step.index,
-                by_step[name],
-                linestyle=dash,
-                color=color,
-                linewidth=width,
-                label=name,
-            )
-        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-        ax.set_xlabel("steps ahead")
+        _draw_steps(ax, by_step, result.baselines)
         ax.set_ylabel("mean absolute error")
-        ax.set_ylim(bottom=0)
         return
     bars = by_step.iloc[0].sort_values(ascending=False)
     fills = [GREY if bar in result.baselines else BLUE for bar in bars.index]
@@ -582,7 +653,8 @@ def _draw_cutoff(
     times = _plain(pd.Index(part["ds"]))
     simple = [other for other in baselines if "season" in other] or baselines
     if simple and simple[0] != name:
-        ax.plot(times, part[simple[0]], ".-", markersize=3, color=GREY, label=simple[0])
+        dash = _dash(simple[0], baselines)
+        ax.plot(times, part[simple[0]], color=INK, linewidth=1.2, linestyle=dash, label=simple[0])
     ax.plot(times, part[name], ".-", markersize=3, color=ORANGE, label=name)
     bands = [column for column in part.columns if str(column).startswith(f"{name}-lo-")]
     for band in bands:
@@ -824,11 +896,18 @@ def _plain(index: pd.Index) -> Any:
 
 
 def _apart(heights: Any, room: float) -> list[float]:
-    """Heights for labels, moved up where two would lie on top of each other."""
-    places: dict[int, float] = {}
-    below = -math.inf
+    """Heights for labels, moved as little as it takes that no two lie on top of each other."""
+
+    def spread(group: list[int]) -> list[float]:
+        middle = sum(float(heights[number]) for number in group) / len(group)
+        return [middle + room * (place - (len(group) - 1) / 2) for place in range(len(group))]
+
+    groups: list[list[int]] = []
     for number in sorted(range(len(heights)), key=lambda number: heights[number]):
-        below = places[number] = max(float(heights[number]), below + room)
+        groups.append([number])
+        while len(groups) > 1 and spread(groups[-1])[0] < spread(groups[-2])[-1] + room:
+            groups[-2:] = [groups[-2] + groups[-1]]
+    places = {n: place for group in groups for n, place in zip(group, spread(group), strict=True)}
     return [places[number] for number in range(len(heights))]
 
 
