@@ -2,6 +2,7 @@
 
     python scripts/try_it.py check                 is the cell as it should be? (part of `make lint`)
     python scripts/try_it.py write                 put it there, or bring it up to date
+    python scripts/try_it.py home ADDRESS          say where the book is, if nobody has, and write
     python scripts/try_it.py run [shapes ...]      try it: an empty environment, then the notebook
     python scripts/try_it.py run shapes --with tensorflow==2.19.0 pandas==2.2.2
 
@@ -21,6 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -58,6 +60,11 @@ def address() -> str:
     """Where the book's repository is, or "" where nobody has said."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     return str(config.get("repository", {}).get("url") or "")
+
+
+def with_address(config: str, url: str) -> str:
+    """The text of _config.yml with an address where it had none: whoever said one is right."""
+    return re.sub(r'^(repository:\n +url: )""$', rf'\1"{url}"', config, flags=re.M)
 
 
 def first_cell(url: str) -> str:
@@ -138,8 +145,10 @@ def execute(nb: Any, folder: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("action", choices=["check", "write", "run"])
-    parser.add_argument("names", nargs="*", help=f"notebooks to run; {' '.join(QUICK)} if none")
+    parser.add_argument("action", choices=["check", "write", "home", "run"])
+    parser.add_argument(
+        "names", nargs="*", help=f"notebooks to run, {' '.join(QUICK)} if none; or the address"
+    )
     parser.add_argument("--with", nargs="+", default=[], dest="preinstalled", metavar="PACKAGE")
     options = parser.parse_args()
     if options.action == "run":
@@ -147,11 +156,16 @@ def main() -> int:
             print(f"==> {name}, from an empty environment", flush=True)
             run(name, options.preinstalled)
         return 0
+    if options.action == "home":
+        (url,) = options.names
+        config = ROOT / "_config.yml"
+        config.write_text(with_address(config.read_text("utf-8"), url), encoding="utf-8")
+        print(f"the book is at {address()}")
     bad = 0
     for path in [*sorted((ROOT / "notebooks").glob("*.ipynb")), TEMPLATE]:
         nb = nbformat.read(path, as_version=4)
         wrong = problem(nb, address())
-        if wrong and options.action == "write":
+        if wrong and options.action in ("write", "home"):
             nbformat.write(with_first_cell(nb, address()), path)
             print(f"{path.name}: written")
         elif wrong:

@@ -78,8 +78,11 @@ def test_only_a_whole_book_is_published():
     assert "always" not in str(jobs["publish"]["if"])
     assert "refs/heads/main" in jobs["publish"]["if"]
     before = [step.get("run", step.get("uses")) for step in jobs["test"]["steps"]]
-    assert before.index("make test") < before.index("actions/upload-pages-artifact@v3")
+    artifact = before.index("actions/upload-pages-artifact@v3")
+    assert before.index("make test") < before.index("make pdf") < artifact
     pages = next(step for step in jobs["test"]["steps"] if "pages-artifact" in str(step))
+    printed = next(step for step in jobs["test"]["steps"] if step.get("run") == "make pdf")
+    assert printed["if"] == pages["if"]  # no site is published without its PDF
     assert "always" not in pages["if"]  # so that a failed check leaves nothing to publish
     assert not any(step.get("continue-on-error") for step in jobs["test"]["steps"])
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -110,3 +111,29 @@ def test_a_notebook_without_the_cell_or_with_another_address_is_not_in_order():
     again = try_it.with_first_cell(try_it.with_first_cell(written, URL), "")
     assert again == written  # nothing is lost or doubled on the way
     assert [cell.get("execution_count") for cell in written.cells] == [None, 1, 2]
+
+
+def test_an_address_is_written_where_there_is_none_and_never_over_another():
+    config = (ROOT / "_config.yml").read_text(encoding="utf-8")
+    without = re.sub(r"(repository:\n  url: ).*", r'\1""', config)
+    said = try_it.with_address(without, URL)
+    assert yaml.safe_load(said)["repository"] == {"url": URL, "branch": "main"}
+    assert said.replace(URL, "") == without
+    assert try_it.with_address(said, "https://github.com/fork/of-it") == said
+
+
+def test_the_workflow_says_where_the_book_is_before_it_is_built_and_stores_it_before_publishing():
+    """Else Colab would open a notebook that does not know where to fetch the book."""
+    jobs = yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text("utf-8"))["jobs"]
+    built, published = (
+        [str(step.get("run", step.get("uses"))) for step in jobs[name]["steps"]]
+        for name in ("test", "publish")
+    )
+    home = next(i for i, text in enumerate(built) if "try_it.py home" in text)
+    assert "$GITHUB_SERVER_URL/$GITHUB_REPOSITORY" in built[home]
+    assert "git diff" in built[home]
+    assert home < built.index("make test")
+    stored = next(i for i, text in enumerate(published) if "git push" in text)
+    assert stored < next(i for i, text in enumerate(published) if "deploy-pages" in text)
+    writes = {name for name, job in jobs.items() if "write" in str(job.get("permissions"))}
+    assert writes == {"publish"}

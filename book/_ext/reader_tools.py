@@ -1,13 +1,12 @@
 """What stands around every page: buttons that open it elsewhere, a script, links to what you look up.
 
 - Colab and Binder, on the pages of notebooks, if ``repository: url`` of ``_config.yml`` says where
-  the book is. Without an address there are no buttons: they would lead nowhere. A build on GitHub
-  knows its own repository, so Binder, which needs no address inside the notebook, has its button.
+  the book is. Without an address there are no buttons: they would lead nowhere. On GitHub the
+  workflow says it (``scripts/try_it.py home``).
 - The notebook as a Python script, in the menu of downloads.
 - In the footer: the chooser, the questions, the error messages, the glossary and the models.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +23,11 @@ LOOK_UP = {
 }
 
 
-def launchers(url: str, environment: dict[str, str]) -> tuple[str, dict[str, str]]:
-    """The repository's address, and the options of the theme that make the buttons."""
-    options = {"notebook_interface": "jupyterlab"}
-    if url:
-        return url, {**options, "binderhub_url": BINDER, "colab_url": COLAB}
-    if environment.get("GITHUB_REPOSITORY"):
-        server = environment.get("GITHUB_SERVER_URL", "https://github.com")
-        url = f"{server}/{environment['GITHUB_REPOSITORY']}"
-        return url, {**options, "binderhub_url": BINDER}
-    return "", {}
+def launchers(url: str) -> dict[str, str]:
+    """The options of the theme that make the buttons."""
+    if not url:
+        return {}
+    return {"notebook_interface": "jupyterlab", "binderhub_url": BINDER, "colab_url": COLAB}
 
 
 def as_script(nb: Any, name: str) -> str:
@@ -64,11 +58,7 @@ def footer(pathto: Any) -> str:
 
 def on_config(app: Any, config: Any) -> None:
     options = config.html_theme_options
-    url, buttons = launchers(options.get("repository_url", ""), dict(os.environ))
-    options.pop("launch_buttons", None)
-    if url:
-        options["repository_url"] = url
-        options["launch_buttons"] = buttons
+    options["launch_buttons"] = launchers(options.get("repository_url", ""))
 
 
 def on_page(app: Any, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:

@@ -1,6 +1,5 @@
 """Finding things in the built book: words, names, what to look up, the search; and the quizzes."""
 
-import os
 import re
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-ON_GITHUB = "GITHUB_REPOSITORY"
 
 HEADINGS = re.compile(r"h[1-6]")
 LOOKED_UP = {"book/choose.html", "book/questions.html", "notebooks/errors.html"}
@@ -83,11 +81,18 @@ def test_a_notebook_can_be_downloaded_as_a_script(site):
         assert "%pip" not in code
 
 
-def test_there_are_no_buttons_without_an_address(site):
-    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-    for page in site.folder.glob("notebooks/*.html"):
-        buttons = site.soup(page).select(".dropdown-launch-buttons a")
-        assert bool(buttons) == bool(config["repository"]["url"] or os.environ.get(ON_GITHUB))
+def test_the_buttons_lead_to_the_notebook_and_without_an_address_there_are_none(site):
+    """Binder starts what .binder/ installs, and Colab the notebook whose first cell fetches all."""
+    url = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
+    where = url.removeprefix("https://github.com/")
+    for page in sorted(site.folder.glob("notebooks/*.html")):
+        links = [a["href"] for a in site.soup(page).select(".dropdown-launch-buttons a")]
+        file = f"notebooks/{page.stem}.ipynb"
+        assert (ROOT / file).exists()
+        assert links == [
+            f"https://mybinder.org/v2/gh/{where}/main?urlpath=lab/tree/{file}",
+            f"https://colab.research.google.com/github/{where}/blob/main/{file}",
+        ] * bool(url)
 
 
 # --- in the browser -------------------------------------------------------------------------------

@@ -79,6 +79,20 @@ def test_every_chapter_is_there_with_its_text_and_begins_on_the_page_that_is_nam
 
 
 @printed
+def test_every_page_leads_to_it(site, pages):
+    for name in [*pages, "search", "genindex"]:
+        path = site.path(name)
+        (link,) = [a for a in site.soup(path).select("footer a") if a["href"].endswith(".pdf")]
+        assert (path.parent / link["href"]).resolve() == (pdf.HTML / pdf.PDF).resolve()
+
+
+def test_no_page_leads_to_a_pdf_that_is_not_there(site):
+    if not (pdf.HTML / pdf.PDF).exists():
+        for path in site.html_files():
+            assert pdf.PDF not in path.read_text(encoding="utf-8")
+
+
+@printed
 def test_every_figure_is_there_and_inside_the_page(whole):
     soup, _ = whole
     wanted = [image["src"] for image in soup.select("article img") if ".png" in image["src"]]
