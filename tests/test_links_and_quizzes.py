@@ -163,11 +163,17 @@ def test_a_quiz_has_one_right_answer_and_explains_each(lines, said):
             quiz.answers(lines)
 
 
+WRAP_UP = ROOT / "book" / "wrap_up.md"
+QUIZ = r"^```\{quiz\} .+\n([\s\S]*?)^```"
+
+
 def all_quizzes():
+    texts = [(WRAP_UP.stem, WRAP_UP.read_text(encoding="utf-8"))]
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        for cell in nbformat.read(path, as_version=4).cells:
-            for body in re.findall(r"^```\{quiz\} .+\n([\s\S]*?)^```", cell.source, re.M):
-                yield path.stem, quiz.answers(body.splitlines())
+        texts += [(path.stem, cell.source) for cell in nbformat.read(path, as_version=4).cells]
+    for name, text in texts:
+        for body in re.findall(QUIZ, text, re.M):
+            yield name, quiz.answers(body.splitlines())
 
 
 def test_the_right_answer_is_not_always_in_the_same_place_nor_the_longest():
@@ -177,6 +183,30 @@ def test_the_right_answer_is_not_always_in_the_same_place_nor_the_longest():
     assert all(places.count(place) >= 8 for place in (0, 1, 2))
     longest = sum(max(answers, key=lambda a: len(a[1]))[0] for _, answers in found)
     assert longest < 0.6 * len(found)
+
+
+def test_every_part_of_the_book_has_questions_that_mix_its_chapters():
+    """A section of the wrap-up for each, and its last chapter leads there."""
+    parts = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))["parts"]
+    parts = [part for part in parts if part.get("numbered") or part["caption"] == "Results"]
+    text = WRAP_UP.read_text(encoding="utf-8")
+    sections = dict(
+        re.findall(r"^\(wrap-up-\w+\)=\n## (.+)\n([\s\S]*?)(?=^\(wrap-up|\Z)", text, re.M)
+    )
+    assert list(sections) == [part["caption"] for part in parts]
+    for part in parts:
+        pages = {chapter["file"] for chapter in part["chapters"]}
+        section = sections[part["caption"]]
+        answers = [quiz.answers(body.splitlines()) for body in re.findall(QUIZ, section, re.M)]
+        places = [[right for right, _, _ in some].index(True) for some in answers]
+        assert len(answers) >= 4 and set(places) == {0, 1, 2}
+        named = set(re.findall(r"\{doc\}`/([\w/]+)`", section))
+        assert named <= pages
+        last = ROOT / f"{part['chapters'][-2 if 'book/wrap_up' in pages else -1]['file']}"
+        last = next(
+            path for path in (last.with_suffix(".ipynb"), last.with_suffix(".md")) if path.exists()
+        )
+        assert "<wrap-up" in last.read_text(encoding="utf-8")
 
 
 # --- exercises ------------------------------------------------------------------------------------
