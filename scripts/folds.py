@@ -44,16 +44,17 @@ def record(validation: Any, table: pd.DataFrame) -> dict[str, Any]:
         fold = {"cutoff": f"{cutoff:%Y-%m-%dT%H:%M}", "known": known, "came": rows["y"]}
         fold |= {key: rows[name] for key, name in SHOWN.items()}
         fold |= {
-            f"{key}Error": (rows[name] - rows["y"]).abs().mean() for key, name in SHOWN.items()
+            f"{key}Error": round((rows[name] - rows["y"]).abs().mean())
+            for key, name in SHOWN.items()
         }
         folds.append(fold)
     days = table["demand"]["2013-07":"2013-12"].resample("D").mean()
     return {"firstDay": f"{days.index[0]:%Y-%m-%d}", "days": days, "folds": folds}
 
 
-def plain(value: Any) -> Any:
-    """Numbers as they are written: whole ones."""
-    return [round(number) for number in value] if isinstance(value, pd.Series) else round(value)
+def plain(values: pd.Series) -> list[int]:
+    """A column as it is written: whole numbers."""
+    return [round(value) for value in values]
 
 
 def main() -> None:

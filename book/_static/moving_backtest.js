@@ -152,7 +152,7 @@
     add("line", { class: "mb-cut", x1: x2(n), x2: x2(n), y1: 104, y2: 280 });
     word(x2(n) - 6, 112, "cutoff", "end");
     word(x2(n / 2), 290, "three days before it", "middle");
-    word(x2(n + fold.came.length / 2), 290, "the day after", "middle");
+    word(narrow ? width - 2 : x2(n + fold.came.length / 2), 290, narrow ? "next day" : "the day after", narrow ? "end" : "middle");
     const ends = [["LSTM", fold.model, "mb-w-model"], ["last week", fold.simple, ""]];
     if (over) ends.push(["what came", fold.came, ""]);
     if (!narrow) {
