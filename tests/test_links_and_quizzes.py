@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
+import pandas as pd
 import pytest
 import yaml
 from docutils import nodes
@@ -417,3 +418,18 @@ def test_the_table_of_models_leads_to_sections_that_train_them():
         for decoder, cell in zip(decoders, line[1:], strict=True):
             for label in re.findall(r"\{ref\}`trained <([\w-]+)>`", cell):
                 assert trains(label, line[0].strip("`"), decoder), (label, line[0], decoder)
+
+
+# --- tables and figures on a narrow screen --------------------------------------------------------
+
+
+def test_short_cells_of_a_data_frame_are_marked_and_prose_is_not():
+    wide_figures = extension("wide_figures")
+    prose = "demand, weather, holiday, calendar; all but demand also ahead"
+    table = pd.DataFrame({"a": ["2014-12-31 23:30:00+11:00", prose, "(2, 2, 64)", "naive", -0.5]})
+    html = wide_figures.CELL.sub(wide_figures.short_cell, table.to_html())
+    assert f"<td>{prose}</td>" in html
+    for text in ("2014-12-31 23:30:00+11:00", "(2, 2, 64)", "-0.5"):
+        assert f'<td class="short number">{text}</td>' in html
+    assert '<td class="short">naive</td>' in html
+    assert "".join(re.split(r' class="short(?: number)?"', html)) == table.to_html()

@@ -46,9 +46,12 @@ def mark(app: Any, doctree: nodes.document, docname: str) -> None:
 
 
 def short_cell(found: re.Match[str]) -> str:
-    """The cell of a data frame, marked if it is short: a number, a name, a time."""
+    """The cell of a data frame, marked if it is short: a name, or a number, a shape, a time."""
     tag, text = found.groups()
-    return f'<{tag} class="short">{text}</' if len(text.strip()) <= SHORT else found[0]
+    if len(text.strip()) > SHORT:
+        return found[0]
+    kind = "short number" if re.match(r"[-+(]?\d", text.strip()) else "short"
+    return f'<{tag} class="{kind}">{text}</'
 
 
 def setup(app: Any) -> dict[str, Any]:
