@@ -1,9 +1,9 @@
 """Record the backtest of the chapter on baselines, for its moving figure.
 
-    python scripts/folds.py
+    python scripts/folds.py         run the chapter up to its backtest (a minute), then draw
+    python scripts/folds.py draw    draw the picture for those without JavaScript again
 
-Runs the cells of `notebooks/baselines.ipynb` up to its backtest (a minute), and writes what the
-figure shows to `book/_static/moving_backtest_data.js`: every cutoff of the `Backtest`, the three days
+Writes what the figure shows to `book/_static/moving_backtest_data.js`: every cutoff of the `Backtest`, the three days
 before it, the forecasts of the day after it, and what came. `tests/test_folds.py` compares the file
 with the package and with what the chapter prints. A script rather than JSON: it also loads where the
 book is opened from a folder.
@@ -11,6 +11,7 @@ book is opened from a folder.
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,37 @@ def plain(values: pd.Series) -> list[int]:
     return [round(value) for value in values]
 
 
+def draw(folds: list[dict[str, Any]]) -> None:
+    """The errors at all cutoffs, as the figure shows them at its end."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    import tsforecast as tsf
+    from tsforecast.plotting import INK, ORANGE
+
+    tsf.use_style()
+    ax = plt.subplots(figsize=(8, 2.8))[1]
+    times = pd.to_datetime([fold["cutoff"] for fold in folds])
+    for key, style, color in (("model", "o-", ORANGE), ("simple", "s--", INK)):
+        errors = [fold[f"{key}Error"] for fold in folds]
+        ax.plot(times, errors, style, color=color, markersize=4, label=SHOWN[key])
+    ax.set(xlabel="cutoff", ylabel="MAE of the next day (MW)")
+    tsf.label_lines(ax)
+    ax.figure.savefig(FILE.with_name("moving_backtest.png"))
+
+
 def main() -> None:
+    if sys.argv[1:] == ["draw"]:
+        text = FILE.read_text(encoding="utf-8").removeprefix(START).removesuffix(";\n")
+        return draw(json.loads(text)["folds"])
     os.environ["MPLBACKEND"] = "Agg"
     names = names_after("validation")
-    text = json.dumps(record(names["validation"], names["table"]), default=plain)
+    data = record(names["validation"], names["table"])
+    text = json.dumps(data, default=plain)
     FILE.write_text(f"{START}{text};\n", encoding="utf-8")
+    draw(data["folds"])
     print(f"{FILE.name}: {len(text) / 1000:.0f} kB")
 
 

@@ -1,15 +1,14 @@
 /* A backtest that moves: the cutoff walks over half a year, and at each stop the next day is forecast
  * first and then compared with what came.
  *
- * It takes the place of the picture in the cell tagged "moving-backtest", and that picture stays where
- * there is no JavaScript. What it shows is in moving_backtest_data.js, which scripts/folds.py records
+ * It takes the place of a picture of its errors, which stays where there is no JavaScript. What it shows is in moving_backtest_data.js, which scripts/folds.py records
  * from the chapter's own backtest. No library, no network, no build step.
  */
 "use strict";
 
 (() => {
   const data = window.tsfMovingBacktest;
-  const picture = document.querySelector(".tag_moving-backtest");
+  const picture = document.querySelector("img.moving-backtest-picture");
   if (!data || !picture) return;
 
   const STEP_MS = 1400;

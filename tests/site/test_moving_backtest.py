@@ -87,7 +87,7 @@ def test_without_scripts_there_is_the_picture(browser, base_url):
     context = browser.new_context(java_script_enabled=False)
     tab = context.new_page()
     tab.goto(f"{base_url}/notebooks/baselines.html")
-    picture = tab.locator(".tag_moving-backtest img")
+    picture = tab.locator("img.moving-backtest-picture")
     assert picture.is_visible() and len(picture.get_attribute("alt")) > 100
     assert tab.locator(".moving-backtest").count() == 0
     context.close()
@@ -96,7 +96,7 @@ def test_without_scripts_there_is_the_picture(browser, base_url):
 @pytest.mark.parametrize("theme, width", [("light", 1280), ("dark", 320)])
 def test_it_can_be_read_and_nothing_is_cut(open_page, theme, width):
     tab = open_page(viewport={"width": width, "height": 800}, color_scheme=theme)
-    assert tab.locator(".tag_moving-backtest").is_hidden()
+    assert tab.locator("img.moving-backtest-picture").is_hidden()
     for moment in (0, 9):
         tab.locator(SLIDER).fill(str(moment))
         frame = tab.locator(".mb-drawing svg").bounding_box()
