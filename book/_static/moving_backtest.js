@@ -1,8 +1,9 @@
 /* A backtest that moves: the cutoff walks over half a year, and at each stop the next day is forecast
  * first and then compared with what came.
  *
- * It takes the place of a picture of its errors, which stays where there is no JavaScript. What it shows is in moving_backtest_data.js, which scripts/folds.py records
- * from the chapter's own backtest. No library, no network, no build step.
+ * It takes the place of a picture of its errors, which stays where there is no JavaScript. What it
+ * shows is in moving_backtest_data.js, which scripts/folds.py records from the chapter's own backtest.
+ * No library, no network, no build step.
  */
 "use strict";
 
@@ -187,8 +188,9 @@
     play.hidden = still.matches;
   };
   still.addEventListener("change", motion);
-  picture.after(root);
-  picture.style.display = "none";
+  const place = picture.closest("p") ?? picture.closest("a") ?? picture; // a wide picture is a link
+  place.after(root);
+  place.style.display = "none";
   motion();
   draw();
   let before = drawing.clientWidth;
