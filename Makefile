@@ -18,7 +18,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book pdf serve test lint unit notebooks check-notebooks site links try-it benchmarks lock audit clean
+.PHONY: help setup book pdf serve test lint unit notebooks check-notebooks site links try-it benchmarks matrix lock audit clean
 
 help: ## list these commands
 	@echo "Each command sets up what it needs (own $(VENV), pinned versions) the first time."
@@ -73,6 +73,10 @@ try-it: $(READY) ## run two notebooks from an empty environment, as on Colab (ne
 
 benchmarks: $(READY) ## repeat the recorded measurements in benchmarks/ (long)
 	@$(PY) -m benchmarks
+
+matrix: $(READY) ## tests and notebooks on other versions, backends, processors (CELLS=... for some; hours)
+	@$(PY) -m pip install -q uv
+	@$(PY) benchmarks/matrix.py $(if $(CELLS),--cells $(CELLS))
 
 lock: $(READY) ## resolve the versions in requirements.txt again, from pyproject.toml
 	@$(PY) -m pip install -q uv

@@ -25,6 +25,8 @@ SCRIPTS = (
     "growth",
     "gpu_speed",
     "training_speed",
+    "mutation",
+    "matrix",
 )
 
 

@@ -1,0 +1,63 @@
+"""A figure of a recorded measurement: the role ``{recorded}`name path format` ``.
+
+``{recorded}`mutation modules.framing.share .0%` `` writes what ``benchmarks/results/mutation.json``
+holds there, in that format. So no figure on a page is typed by hand, and a record that is repeated
+changes the page. A place that the record does not have is an error of the build.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxRole
+
+RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
+
+
+def figure(text: str) -> str:
+    """What `text` names: a record, a place in it with dots, and a format (",", ".0%" or none).
+
+    A place that ends in ``*`` is the sum or the count of what is there: numbers, or names.
+    """
+    name, place, *form = text.split()
+    value: Any = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    values = [value]
+    for word in place.split("."):
+        if word == "*":
+            values = [part for one in values for part in parts(one)]
+        else:
+            values = [one[int(word) if isinstance(one, list) else word] for one in values]
+    if "*" in place:
+        numbers = [one for one in values if isinstance(one, (int, float))]
+        value = sum(numbers) if len(numbers) == len(values) else len(values)
+    else:
+        (value,) = values
+    return format(value, form[0] if form else "")
+
+
+def parts(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else list(value)
+
+
+class Recorded(SphinxRole):
+    """``{recorded}``."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        try:
+            text = figure(self.text)
+        except (OSError, KeyError, IndexError, ValueError) as error:
+            message = self.inliner.reporter.error(
+                f"no such figure: {self.text} ({error!r})", line=self.lineno
+            )
+            return [self.inliner.problematic(self.rawtext, self.rawtext, message)], [message]
+        self.env.note_dependency(str(RESULTS / f"{self.text.split()[0]}.json"))
+        return [nodes.inline(text, text)], []
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_role("recorded", Recorded())
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
