@@ -44,14 +44,12 @@ SURVIVORS = record.RESULTS / "mutation_survivors.md"
 SEED, COUNT = 0, 300
 BUDGET = 60.0  # seconds of tests per mutant, by the time that they take without one
 SLOW = 15.0  # a test that takes longer is left out
-TESTS = {  # a module's own tests, which come first, and others that use it
+TESTS = {  # of each module: the tests that are about it; the examples in its docstrings are, too
     "framing": ["framing", "framing_errors", "panels", "gaps", "leaks"],
     "intervals": ["intervals"],
     "backtest": ["backtest", "rolling_origin"],
-    "layers": ["layers", "combination", "fused", "heads", "models"],
+    "layers": ["layers", "combination", "fused", "heads"],
 }
-OTHERS = ["numbers", "promises", "strategies", "forecaster", "events", "jobs"]
-OTHERS += ["forecaster_class", "calendar"]
 MODULES = tuple(TESTS)
 ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
@@ -105,13 +103,22 @@ class Worker:
 # --- which tests ----------------------------------------------------------------------------------
 
 
-def test_files() -> list[str]:
-    """All tests that count: by their files, and the examples of the package's own docstrings."""
-    names = [name for module in MODULES for name in TESTS[module]] + OTHERS
-    package = sorted(path.stem for path in (ROOT / "tsforecast").glob("*.py"))
-    without = {"__init__", "datasets", "plotting", "diagrams", "tuning"}
-    doctests = [f"tsforecast/{name}.py" for name in package if name not in without]
-    return [*(f"tests/test_{name}.py" for name in names), *doctests]
+def test_files(module: str) -> list[str]:
+    """The tests about a module, and the examples in its docstrings."""
+    return [*(f"tests/test_{name}.py" for name in TESTS[module]), f"tsforecast/{module}.py"]
+
+
+def map_of(module: str, worker: Worker, folder: Path | None) -> dict[str, Any]:
+    """Which tests run which lines of a module; from a file of `folder` where it has one."""
+    path = folder / f"{module}.json" if folder else None
+    if path and path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    found = worker.do(what="map", files=test_files(module), limit=3600)
+    if found["failed"]:
+        raise SystemExit(f"red without any mutant: {found['failed']}")
+    if path:
+        path.write_text(json.dumps(found), encoding="utf-8")
+    return found
 
 
 class Tests:
@@ -309,33 +316,27 @@ def main() -> None:
     chosen = parser.parse_args()
     count = 5 if chosen.quick else chosen.count
     FOLDER.mkdir(parents=True, exist_ok=True)
-    mutants = [m for module in chosen.module for m in make(module, chosen.seed, count)]
     kept = Kept(chosen.keep)
-    sizes = {m["module"]: m["of"] for m in mutants if "of" in m}
-    if chosen.only_survivors:
-        mutants = [m for m in mutants if kept.by.get(name_of(m)) == ""]
     workers = [Worker(number) for number in range(chosen.workers)]
+    mutants, sizes, tried = [], {}, {}
     try:
-        if chosen.map and chosen.map.exists():
-            found = json.loads(chosen.map.read_text(encoding="utf-8"))
-        else:
-            found = workers[0].do(what="map", files=test_files(), limit=3600)
-            if found["failed"]:
-                raise SystemExit(f"red without any mutant: {found['failed']}")
-            if chosen.map:
-                chosen.map.write_text(json.dumps(found), encoding="utf-8")
-        print(
-            f"{len(found['seconds'])} tests in {sum(found['seconds'].values()):.0f} s", flush=True
-        )
-        tests = Tests(found)
-        run(mutants, tests, workers, kept)
+        for module in chosen.module:
+            found = map_of(module, workers[0], chosen.map)
+            tried[module] = found["seconds"]
+            print(f"{module}: {len(tried[module])} tests, {sum(tried[module].values()):.0f} s")
+            drawn = make(module, chosen.seed, count)
+            sizes[module] = drawn[0]["of"]
+            if chosen.only_survivors:
+                drawn = [m for m in drawn if kept.by.get(name_of(m)) == ""]
+            run(drawn, Tests(found), workers, kept)
+            mutants += drawn
     finally:
         for worker in workers:
             worker.close()
     results: dict[str, Any] = {
         "seed": chosen.seed,
         "seconds_of_tests_per_mutant": BUDGET,
-        "tests": len(found["seconds"]),
+        "tests": {module: len(seconds) for module, seconds in tried.items()},
         "mutmut": REQUIREMENTS.read_text().strip(),
         "modules": {
             module: summary([m for m in mutants if m["module"] == module], sizes[module])
