@@ -134,7 +134,7 @@ def ask(cell: Cell, code: str) -> Any:
 
 def packages(cell: Cell) -> dict[str, str]:
     names = ", ".join(map(repr, SHOWN))
-    code = "from importlib import metadata as m; there = {d.metadata['Name'].lower() for d in "
+    code = "from importlib import metadata as m; there = {d.metadata['Name'].lower().replace('_', '-') for d in "
     code += f"m.distributions()}}; print(json.dumps({{n: m.version(n) for n in ({names}) "
     return ask(cell, code + "if n in there}))")
 

@@ -225,7 +225,48 @@ def test_rows_after_the_cutoff_do_not_reach_an_interval(way):
     np.testing.assert_array_equal(ends[0], ends[1])
 
 
+def test_only_forecasts_are_taken_for_forecasts():
+    """Each column that is about a row has a name of its own, with and without intervals beside it."""
+    about = ["unique_id", "target", "ds", "cutoff", "step", "seed", "y", "fed back"]
+    columns = [*about, "LSTM", "LSTM-lo-80", "LSTM-hi-80", "half-lo-80"]
+    assert forecast_names(pd.DataFrame(columns=columns)) == ["LSTM", "half-lo-80"]
+
+
+@pytest.mark.parametrize("key", ["target", "seed"])
+def test_every_target_and_every_seed_has_its_own_margin(key):
+    def twice(table):
+        other = table.assign(y=100 + 50 * (table["y"] - 100))
+        return pd.concat([table.assign(**{key: 1}), other.assign(**{key: 2})], ignore_index=True)
+
+    past, new = forecast_rows(40), forecast_rows(5, seed=1, start=50)
+    result = add_intervals(twice(new), twice(past), [80])
+    one, two = (result[result[key] == number].reset_index(drop=True) for number in (1, 2))
+    alone = add_intervals(new, past, [80])
+    np.testing.assert_allclose(one["LSTM-hi-80"], alone["LSTM-hi-80"])
+    np.testing.assert_allclose(two["LSTM-hi-80"] - 100, 50 * (one["LSTM-hi-80"] - 100))
+
+
+def test_intervals_of_its_own_count_where_the_calibration_has_them_too():
+    past, new = forecast_rows(40), forecast_rows(5, seed=1, start=50)
+    ends = {"LSTM-lo-80": 0.0, "LSTM-hi-80": 200.0}
+    result = add_intervals(new.assign(**ends), past, [80])
+    pd.testing.assert_frame_equal(result, add_intervals(new, past, [80]), check_like=True)
+
+
+def test_the_ends_are_in_double_precision():
+    forecast = np.full((1, 1, 1, 3), 0.1, dtype=np.float32)
+    low, high = interval_bounds(forecast, [80], None, (0.1, 0.5, 0.9))
+    assert low.dtype == high.dtype == np.float64
+
+
 # --- coverage -------------------------------------------------------------------------------------
+
+
+def test_a_value_on_the_border_is_inside():
+    table = pd.DataFrame({"y": [1.0, 3.0, 3.5], "LSTM": 2.0, "LSTM-lo-80": 1.0, "LSTM-hi-80": 3.0})
+    scored = coverage(table).loc[("LSTM", 80)]
+    assert scored["coverage"] == pytest.approx(200 / 3)
+    assert scored["winkler"] == pytest.approx(2.0 + 0.5 / 0.1 / 3)
 
 
 def with_intervals():
@@ -318,6 +359,7 @@ def test_wrong_arrays(call, words):
 
 
 PAST, NEW = forecast_rows(40), forecast_rows(5, start=50)
+ABOUT = ["unique_id", "ds", "cutoff", "step", "y"]
 
 
 @pytest.mark.parametrize(
@@ -326,6 +368,9 @@ PAST, NEW = forecast_rows(40), forecast_rows(5, start=50)
         (lambda: add_intervals(NEW, PAST.drop(columns="LSTM"), [80]), r"calibration.*'LSTM'"),
         (lambda: add_intervals(NEW.drop(columns="step"), PAST, [80]), r"forecasts.*'step'"),
         (lambda: add_intervals(NEW, PAST.drop(columns="y"), [80]), r"calibration.*'y'"),
+        (lambda: add_intervals(NEW.assign(target="x"), PAST, [80]), r"calibration.*'target'"),
+        (lambda: add_intervals(NEW.assign(seed=0), PAST, [80]), r"calibration.*'seed'"),
+        (lambda: add_intervals(NEW[ABOUT], PAST[ABOUT], [80]), r"forecasts has no column 'LSTM'"),
         (lambda: add_intervals(NEW, PAST[PAST["step"] < 2], [80]), r"of 'a', step 2 ahead"),
         (lambda: add_intervals(NEW, PAST[PAST["unique_id"] < "b"], [80]), r"of 'b', step 1"),
         (lambda: add_intervals(PAST, NEW, [80]), r"runs to 56.*made at 0.*earlier part"),

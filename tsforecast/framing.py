@@ -795,7 +795,7 @@ class Windows:
             raise ValueError(f"The times {list(times)} are not in order. Give the earliest first.")
         if self.ids is not None:
             return self._split_panel(labels)
-        borders = [self.index.searchsorted(label) for label in labels]
+        borders = [_row_of(label, self.index) for label in labels]
         edges = [0, *borders, len(self.index)]
         parts = []
         for part, (begin, end) in enumerate(itertools.pairwise(edges)):
@@ -1045,6 +1045,13 @@ def _where(rows: Rows, lengths: np.ndarray) -> str:
         f"The table has {count} rows with {gaps} gaps in time, and the longest stretch without a "
         f"gap has {lengths.max()} rows."
     )
+
+
+def _row_of(label: Any, index: pd.Index) -> int:
+    """The first row that is not before a label. pandas 2 would write out a RangeIndex for it."""
+    if isinstance(index, pd.RangeIndex):
+        return bisect_left(range(index.start, index.stop, index.step), label)
+    return int(index.searchsorted(label))
 
 
 def _check_targets(framing: Framing, columns: list[Hashable]) -> None:
