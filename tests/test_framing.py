@@ -413,6 +413,29 @@ def test_last_window_reads_the_last_rows(problem):
         assert len(times) == framing.horizon
 
 
+def test_describe_leaves_out_the_middle_of_a_long_window(capsys):
+    Framing(8, horizon=2).windows(np.arange(12.0)).describe()
+    assert capsys.readouterr().out.splitlines() == [
+        "3 windows: X (3, 8, 1), y (3, 2, 1)",
+        "12 rows - lookback 8 - lead 1 - horizon 2 + 2 = 3 windows",
+        "window 0     0",
+        "in        0  0",
+        "in        1  1",
+        "in        2  2",
+        "...",
+        "in        6  6",
+        "in        7  7",
+        "out       8  8",
+        "out       9  9",
+    ]
+
+
+def test_the_span_of_the_targets_is_that_of_the_first_and_the_last():
+    assert Framing(3, horizon=2).windows(np.arange(12.0)).target_span == (3, 11)
+    panel = pd.DataFrame({"unique_id": ["a"] * 5 + ["b"] * 6, "ds": [*range(5), *range(2, 8)]})
+    assert Framing(3, horizon=2).windows(panel.assign(y=1.0)).target_span == (3, 7)
+
+
 # --- gaps and calendars ---------------------------------------------------------------------------
 
 

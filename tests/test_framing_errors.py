@@ -253,6 +253,8 @@ def test_several_series_in_one_table():
 def test_rows_missing_before_a_forecast():
     text = message(Framing(3).last_window, hourly().drop(HOURS[10]))
     says(text, "missing between", HOURS[9], HOURS[11], "last 3 rows", "Fill them")
+    text = message(Framing(5).last_window, hourly().drop(HOURS[8]))
+    says(text, f"missing between {HOURS[7]} and", HOURS[9], "last 5 rows")
 
 
 # --- splitting and batching -----------------------------------------------------------------------
@@ -262,7 +264,35 @@ def test_a_split_that_leaves_a_part_empty():
     windows = Framing(3, horizon=4).windows(hourly())
     text = message(windows.split, HOURS[10])
     says(text, "Part 2 of 2 has no window", "row 10 to row 11", HOURS[0], HOURS[11], HOURS[10])
+    assert f"from {HOURS[0]} to {HOURS[11]}; the borders are" in text
     says(message(windows.split, HOURS[9], HOURS[6]), "not in order", "earliest first")
+
+
+def test_a_split_after_the_last_row():
+    after = HOURS[-1] + pd.Timedelta("1h")
+    text = message(Framing(3).windows(hourly()).split, HOURS[6], after)
+    says(text, repr(after), "after the last row", f"from {HOURS[0]} to {HOURS[11]}. Choose")
+
+
+def test_a_split_of_a_panel_that_leaves_a_part_empty():
+    panel = pd.DataFrame({"unique_id": ["a"] * 12, "ds": HOURS, "y": np.arange(12.0)})
+    windows = Framing(3, horizon=4).windows(panel)
+    text = message(windows.split, HOURS[10])
+    says(text, "Part 2 of 2 has no window", f"from {HOURS[10]} to {HOURS[11]}.")
+    text = message(windows.split, HOURS[5])
+    says(text, "Part 1 of 2 has no window", f"from {HOURS[0]} to {HOURS[5]}.")
+
+
+def test_a_series_that_is_too_short_for_a_forecast():
+    ids, hours = ["a"] * 5 + ["b"] * 4 + ["c"] * 2, [*HOURS[:5], *HOURS[:4], *HOURS[:2]]
+    panel = pd.DataFrame({"unique_id": ids, "ds": hours, "y": np.arange(11.0)})
+    says(
+        message(Framing(3).last_window, panel),
+        "Series 'c' has 2 rows",
+        "needs the last 3 (lookback=3)",
+        "1 of 3 series are too short",
+    )
+    assert Framing(4).last_window(panel[:9])[:, :, 0].tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
 
 
 @pytest.mark.parametrize("border", ["yesterday-ish", 2.5, None, pd.Timestamp("2024", tz="UTC")])

@@ -185,6 +185,7 @@ def test_numbered_steps():
         (lambda p: p.assign(y=p["y"].where(p.index != 9)), "1 missing value .* of series 'b'"),
         (lambda p: p.assign(site=np.arange(len(p))), "'site' changes .* of series 'a'"),
         (lambda p: p.assign(site=None), "'site' is missing in row 0"),
+        (lambda p: p.assign(site=["x"] * 3 + [None] * (len(p) - 3)), "'site' is missing in row 3"),
         (lambda p: p.groupby("unique_id").head(4), "2 series, and the longest stretch .* 4 rows"),
         (lambda p: p.iloc[:0], "The panel has 0 rows"),
         (lambda p: p.assign(y="x"), "Column 'y' holds text"),
