@@ -153,7 +153,7 @@ class Tests:
 
 
 def by_file(tests: list[str]) -> list[tuple[str, list[str]]]:
-    """The same order, file by file; the first test also alone, before the others."""
+    """The same order, file by file."""
     files: dict[str, list[str]] = {}
     for test in tests:
         files.setdefault(test.split("::")[0], []).append(test)

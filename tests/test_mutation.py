@@ -152,8 +152,9 @@ def test_a_figure_on_a_page_is_that_of_the_record(tmp_path, monkeypatch):
     assert recorded.figure("some parts.b.tried ,") == "1,200"
     assert recorded.figure("some parts.*.tried ,") == "1,203"
     assert recorded.figure("some rows.*") == "2"
-    with pytest.raises(KeyError):
-        recorded.figure("some nothing")
+    for nothing in ("some nothing", "some parts.*.nothing", "some parts.a.nothing"):
+        with pytest.raises(KeyError):
+            recorded.figure(nothing)
 
 
 @pytest.mark.skipif(not MUTATION.exists(), reason="not recorded yet")

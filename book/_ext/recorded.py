@@ -25,13 +25,17 @@ def figure(text: str) -> str:
     """
     name, place, *form = text.split()
     value: Any = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    values = [value]
+    values, several = [value], False
     for word in place.split("."):
         if word == "*":
-            values = [part for one in values for part in parts(one)]
-        else:
-            values = [one[int(word) if isinstance(one, list) else word] for one in values]
-    if "*" in place:
+            values, several = [part for one in values for part in parts(one)], True
+            continue
+        if several:  # of many, some may not have it
+            values = [one for one in values if not isinstance(one, dict) or word in one]
+        values = [one[int(word) if isinstance(one, list) else word] for one in values]
+    if not values:
+        raise KeyError(place)
+    if several:
         numbers = [one for one in values if isinstance(one, (int, float))]
         value = sum(numbers) if len(numbers) == len(values) else len(values)
     else:
