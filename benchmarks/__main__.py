@@ -21,6 +21,7 @@ SCRIPTS = (
     "many_machines",
     "windows_speed",
     "fuzzing",
+    "faults",
     "forecast_speed",
     "growth",
     "gpu_speed",

@@ -11,6 +11,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import json
+import math
+import os
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,7 +23,7 @@ import traceback
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +37,9 @@ from hypothesis import seed as sown  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 import tsforecast as tsf  # noqa: E402
-from benchmarks import record  # noqa: E402
+from benchmarks import guided, record  # noqa: E402
 from tsforecast import Forecaster, Framing, build_model  # noqa: E402
-from tsforecast.models import DECODERS, ENCODERS  # noqa: E402
+from tsforecast.models import DECODERS, ENCODERS, WHOLE  # noqa: E402
 
 PACKAGE = Path(tsf.__file__).parent
 COUNTS: Counter[str] = Counter()  # of inputs, by property and by what became of them
@@ -43,7 +48,8 @@ COUNTS: Counter[str] = Counter()  # of inputs, by property and by what became of
 def attempt(name: str, call: Callable[[], Any], *others: type[Exception]) -> Any:
     """What a call gives; None if the package refuses it in words."""
     try:
-        result = call()
+        with in_time(name):
+            result = call()
     except (ValueError, *others) as error:
         raised = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
         if PACKAGE not in raised.parents:
@@ -53,6 +59,25 @@ def attempt(name: str, call: Callable[[], Any], *others: type[Exception]) -> Any
         return None
     COUNTS[f"{name}: worked"] += 1
     return result
+
+
+@contextlib.contextmanager
+def in_time(name: str, seconds: float = 120) -> Iterator[None]:
+    """No call may compute longer than that; seconds in which others compute do not count."""
+
+    def stop(*_: Any) -> None:
+        raise AssertionError(f"{name} took more than {seconds} seconds of computing")
+
+    if not hasattr(signal, "setitimer"):  # Windows
+        yield
+        return
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 # --- random tables --------------------------------------------------------------------------------
@@ -262,11 +287,14 @@ def check_windows(framing: Framing, windows: Any) -> None:
 def check_models(data: Any) -> None:
     """Any model of any framing: it answers in the promised shape with numbers, or an error."""
     table = data.draw(tables(30, 40, ordinary=True))
-    framing = Framing(**data.draw(sizes(ordinary=True)), **data.draw(roles(table, ordinary=True)))
+    size = data.draw(sizes(ordinary=True))
+    framing = Framing(**size, **data.draw(roles(table, ordinary=True)))
     windows = attempt("windows", lambda: framing.windows(table))
     if windows is None:
         return
-    chosen = data.draw(models())
+    chosen = data.draw(models(size, bool((table > 0).all(axis=None))))
+    if data.draw(st.integers(0, 4)) == 0 and chosen["skip"] != "combination":
+        chosen.setdefault("quantiles", (0.1, 0.5, 0.9))
     model = attempt("model", lambda: build_model(windows.framing, **chosen))
     if model is None or attempt("adapt", lambda: (tsf.adapt(model, windows), 1)) is None:
         return
@@ -277,58 +305,88 @@ def check_models(data: Any) -> None:
     assert np.isfinite(answer).all() or chosen["activation"] == "relu"
 
 
+# What a model cannot be: one of these in a few of the inputs.
+WRONG: dict[str, list[Any]] = {
+    "encoder": ["vanila", "cnn", None],
+    "decoder": ["linear", "attention"],
+    "units": [0, "4", 2.5],
+    "scaling": ["minmax", "log"],
+    "skip": ["x", "season"],
+    "season": [50, 0, (2, 4)],
+    "quantiles": [(0.9, 0.1), (0.1, 0.5, 2)],
+    "dropout": [1.0, -1],
+    "subsequences": [0, 7, 1.5],
+    "wrong": [1],
+}
+
+
+def divisors(number: int) -> list[int]:
+    return [n for n in range(1, number + 1) if number % n == 0]
+
+
 @st.composite
-def models(draw: Any) -> dict[str, Any]:
+def models(draw: Any, size: dict[str, Any], positive: bool = False) -> dict[str, Any]:
+    """Settings of a model that go together; in one of eight, one of them is another one."""
+    masked, lookback = size["missing"] == "mask", size["lookback"]
+
+    def one_of(*names: Any) -> Any:
+        return draw(st.sampled_from(names))
+
+    encoder = one_of(*(name for name, f in ENCODERS.items() if not (masked and f in WHOLE)))
+    decoder = one_of(*(name for name, f in DECODERS.items() if not (masked and f in WHOLE)))
     chosen: dict[str, Any] = {
-        "encoder": draw(st.sampled_from([*ENCODERS, "vanila"])),
-        "decoder": draw(st.sampled_from([*DECODERS, "linear"])),
-        "units": draw(st.sampled_from([1, 2, 3, 3, 0, "4"])),
-        "activation": draw(st.sampled_from(["tanh", "tanh", "tanh", "relu"])),
-        "scaling": draw(
-            st.sampled_from([None, "none", "standard", "window", "series", "log", "minmax"])
-        ),
-        "skip": draw(
-            st.sampled_from(["none", "none", "last", "season", "linear", "combination", "x"])
-        ),
+        "encoder": encoder,
+        "decoder": decoder,
+        "units": one_of(1, 2, 3),
+        "activation": one_of("tanh", "tanh", "tanh", "relu"),
+        "scaling": one_of(None, "none", "standard", "window", "series"),
+        "skip": one_of("none", "none", "last", "season", *(() if masked else ("linear",))),
     }
-    if chosen["skip"] in ("season", "combination") or draw(st.integers(0, 9)) == 0:
-        chosen["season"] = draw(st.sampled_from([1, 2, 4, (2, 4), 50, 0, None]))
-    if draw(st.integers(0, 4)) == 0:
-        chosen["quantiles"] = draw(
-            st.sampled_from([(0.1, 0.5, 0.9), (0.9, 0.1), (0.5,), (0.1, 0.5, 2)])
-        )
-    if draw(st.integers(0, 4)) == 0:
-        chosen["dropout"] = draw(st.sampled_from([0.0, 0.5, 1.0, -1]))
-    if draw(st.integers(0, 2)) == 0:
-        chosen[draw(st.sampled_from(["subsequences", "patch", "filters", "depth", "wrong"]))] = (
-            draw(st.sampled_from([1, 2, 3, 0, 1.5]))
-        )
+    if not masked and positive and one_of(True, False):
+        chosen["scaling"] = "log"
+    if not masked and chosen["scaling"] not in ("none", "log") and one_of(True, False, False):
+        chosen["skip"] = "combination"
+    if chosen["skip"] in ("season", "combination"):
+        chosen["season"] = draw(st.integers(1, lookback))
+    if encoder in ("cnn", "convlstm"):
+        chosen["subsequences"] = one_of(*divisors(lookback))
+        if encoder == "convlstm":
+            chosen["padding"] = "same"
+    if "patch" in (encoder[:5], decoder[:5]):
+        both = {"patched": lookback, "patchwise": size["horizon"]}
+        whole = [both[name] for name in (encoder, decoder) if name in both]
+        chosen["patch"] = one_of(*divisors(math.gcd(*whole)))
+    if one_of(True, False, False, False):
+        chosen["dropout"] = 0.5
+    if one_of(*[False] * 7, True):
+        name = one_of(*WRONG)
+        chosen[name] = one_of(*WRONG[name])
     return chosen
 
 
 def check_forecasters(data: Any) -> None:
     """Fit, forecast, save, load, backtest: dates after the cutoff, numbers, the same once loaded."""
-    panel = data.draw(st.integers(0, 2)) == 0
-    table = data.draw(panels(20, 30, ordinary=True) if panel else tables(20, 40, ordinary=True))
-    chosen = data.draw(models()) | {"epochs": 1, "batch_size": 64}
-    quantiles = chosen.pop("quantiles", None)
-    if quantiles or data.draw(st.integers(0, 2)) == 0:
-        chosen |= {"level": data.draw(st.sampled_from([[50], [50, 80], [99], 101]))}
-    if data.draw(st.integers(0, 3)) == 0:
+    one_of = lambda *names: data.draw(st.sampled_from(names))  # noqa: E731
+    panel = one_of(True, False, False)
+    size = data.draw(sizes(ordinary=True))
+    table = data.draw((panels if panel else tables)(50, 70, ordinary=True))
+    columns = data.draw(roles(table, ordinary=True))
+    times = pd.Index(table["ds"]) if panel else table.index
+    targets = columns.get("targets") or [n for n in table if n not in ("unique_id", "ds")]
+    chosen = data.draw(models(size, bool((table[targets] > 0).all(axis=None))))
+    chosen |= {"epochs": 1, "batch_size": 64}
+    if chosen.pop("quantiles", None) or one_of(True, False):
+        chosen["level"] = one_of([50], [50], [50, 60], [60], 101)
+        chosen["intervals"] = one_of("conformal", "conformal", "quantile")
+    if isinstance(times, pd.DatetimeIndex) and one_of(True, False, False):
         chosen["calendar"] = True
-    size, columns = data.draw(sizes(ordinary=True)), data.draw(roles(table, ordinary=True))
     forecaster = attempt("forecaster", lambda: Forecaster(**size, **columns, **chosen))
     if forecaster is None:
         return
     if attempt("fit", lambda: forecaster.fit(table), FloatingPointError) is None:
         return
-    ahead = None
-    if columns.get("future_covariates"):
-        times = forecaster.framing.target_times(table)
-        names = list(columns["future_covariates"])
-        ahead = pd.DataFrame(np.ones((len(times), len(names))), times)
-        ahead.columns = pd.Index(names, tupleize_cols=False)
-    dated = attempt("forecast", lambda: forecaster.forecast(future=ahead))
+    COUNTS["forecasters: fitted"] += 1
+    dated = attempt("forecast", lambda: forecaster.forecast(future=ahead_of(forecaster, table)))
     if dated is not None:
         assert (dated["ds"] > dated["cutoff"]).all()
         series = table["unique_id"].nunique() if panel else 1
@@ -338,20 +396,45 @@ def check_forecasters(data: Any) -> None:
         with tempfile.TemporaryDirectory() as folder:
             forecaster.save(f"{folder}/kept.keras")
             again = Forecaster.load(f"{folder}/kept.keras")
-        pd.testing.assert_frame_equal(again.forecast(future=ahead), dated, check_exact=True)
-    if data.draw(st.integers(0, 3)) == 0:
-        start = (
-            (table["ds"] if panel else table.index).sort_values()[-6:].iloc[0]
-            if panel
-            else table.index[-6]
-        )
-        attempt(
-            "backtest",
-            lambda: tsf.backtest(
-                forecaster.copy(), table, start=start, progress=False, baselines=["naive"]
-            ),
-            FloatingPointError,
-        )
+        repeated = again.forecast(future=ahead_of(again, table))
+        pd.testing.assert_frame_equal(repeated, dated, check_exact=True)
+    if one_of(True, False):
+        check_no_leak(forecaster, table, times, one_of(2, 3, 4))
+
+
+def ahead_of(forecaster: Forecaster, table: pd.DataFrame) -> Any:
+    """Something for the future covariates that the reader must give; None where there are none."""
+    names = forecaster._known_ahead
+    if not names:
+        return None
+    times = forecaster.framing.target_times(table)
+    future = pd.DataFrame(np.ones((len(times), len(names))), times)
+    future.columns = pd.Index(names, tupleize_cols=False)
+    return future
+
+
+def check_no_leak(forecaster: Forecaster, table: pd.DataFrame, times: pd.Index, back: int) -> None:
+    """Other values from some time on change no forecast of a cutoff before it, bit for bit."""
+    known = times.unique().sort_values()
+    start, border = known[-8 * back // 2], known[-2 * back]
+    later = np.asarray(times >= border)
+    other = table.copy()
+    for name in forecaster.framing.inputs:
+        if name in table and name not in forecaster.framing.future_covariates:
+            other[name] = table[name].where(~later, 7 - 3 * table[name].to_numpy()[::-1])
+
+    def test(rows: pd.DataFrame) -> pd.DataFrame:
+        fresh = forecaster.copy(level=None)
+        options = {"start": start, "progress": False, "baselines": ["naive"], "every": 1}
+        found = tsf.backtest(fresh, rows, **options).table
+        return found[found["cutoff"] < border].drop(columns="y").reset_index(drop=True)
+
+    first = attempt("backtest", lambda: test(table), FloatingPointError)
+    if first is not None and not forecaster.framing.static_covariates:
+        second = attempt("backtest", lambda: test(other), FloatingPointError)
+        if second is not None:
+            COUNTS["no leak: compared"] += len(first)
+            pd.testing.assert_frame_equal(first, second, check_exact=True)
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -407,6 +490,43 @@ def check_files(data: Any) -> None:
         assert [p.name for p in Path(folder).rglob("*")] == ["inner", "kept.keras"]
 
 
+ATHERIS = (
+    ROOT / "build" / "atheris"
+)  # .venv/bin/python -m pip install --target build/atheris atheris
+
+
+def guided_files(inputs: int, seed: int) -> dict[str, Any]:
+    """Let atheris change files so often, guided by what they reach in `tsforecast.persistence`."""
+    table = pd.DataFrame(
+        {"y": np.arange(40.0), "x": 1.0}, pd.date_range("2024", periods=40, tz="Europe/Berlin")
+    )
+    panel = pd.concat([table.reset_index(names="ds").assign(unique_id=name) for name in "ab"])
+    settings: dict[str, Any] = {"units": 2, "epochs": 1}
+    kept = {
+        "table": Forecaster(3, **settings).fit(table),
+        "levels": Forecaster(3, level=[50], calendar=True, targets="y", **settings).fit(table),
+        "panel": Forecaster(3, targets=["y", "x"], scaling="series", **settings).fit(panel),
+        "numbers": Forecaster(3, skip="linear", **settings).fit(np.arange(40.0)),
+    }
+    with tempfile.TemporaryDirectory() as here:
+        seeds, counts = Path(here, "seeds"), Path(here, "counts.json")
+        seeds.mkdir()
+        for name, forecaster in kept.items():
+            forecaster.save(seeds / f"{name}.keras")
+        path = os.pathsep.join([str(ATHERIS), str(ROOT), os.environ.get("PYTHONPATH", "")])
+        command = [sys.executable, guided.__file__, str(seeds), str(inputs), str(seed), str(counts)]
+        done = subprocess.run(
+            command, env=os.environ | {"PYTHONPATH": path}, cwd=here, capture_output=True, text=True
+        )
+        found = [path for path in Path(here).iterdir() if path.name.startswith(("crash", "oom"))]
+        if done.returncode or found:
+            for crash in found:
+                (ATHERIS.parent / crash.name).write_bytes(crash.read_bytes())
+            raise AssertionError(f"{found}, now in build/: {(done.stdout + done.stderr)[-4000:]}")
+        reached = len(list(seeds.iterdir())) - len(kept)
+        return json.loads(counts.read_text()) | {"new_files_that_reached_more": reached}
+
+
 PROPERTIES = {
     "frames": check_frames,
     "models": check_models,
@@ -442,18 +562,25 @@ def run(name: str, examples: int, seed: int = 0, shrink: bool = True) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="PROPERTY", help=", ".join(PROPERTIES))
+    parser.add_argument(
+        "names", nargs="*", metavar="PROPERTY", help=", ".join([*PROPERTIES, "guided"])
+    )
     parser.add_argument("--seconds", type=float, default=600, help="for each property")
+    parser.add_argument("--guided", type=int, default=10_000, help="files that atheris changes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="seconds, and no record")
     chosen = parser.parse_args()
     seconds = 5 if chosen.quick else chosen.seconds
-    for name in chosen.names or PROPERTIES:
+    for name in [name for name in chosen.names or PROPERTIES if name != "guided"]:
         start, seed = time.monotonic(), chosen.seed
         while time.monotonic() - start < seconds:  # a few at a time, to end in time
             run(name, AT_ONCE[name], seed)
             seed += 1
         print(f"{name}: {COUNTS[f'{name}: inputs']} inputs, every promise kept", flush=True)
+    by_atheris = {}
+    if "guided" in (chosen.names or ["guided"]) and not chosen.quick:
+        by_atheris = guided_files(chosen.guided, chosen.seed)
+        print(f"guided: {by_atheris}", flush=True)
     for key, count in sorted(COUNTS.items()):
         print(f"{key:26}{count:8,}")
     if not chosen.quick and not chosen.names:
@@ -461,6 +588,8 @@ def main() -> None:
             "seed": chosen.seed,
             "seconds_each": seconds,
             "inputs": {name: COUNTS[f"{name}: inputs"] for name in PROPERTIES},
+            "total_inputs": sum(COUNTS[f"{name}: inputs"] for name in PROPERTIES),
+            "guided": by_atheris,
             "calls": {key: n for key, n in sorted(COUNTS.items()) if not key.endswith("inputs")},
         }
         print(record.write("fuzzing", __file__, results))

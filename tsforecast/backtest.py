@@ -23,6 +23,7 @@ from tsforecast.models import head_of, predict, quantiles_of
 from tsforecast.tables import (
     Table,
     as_label,
+    check_memory,
     check_whole_number,
     is_panel,
     read_table,
@@ -343,6 +344,8 @@ def backtest(
     ValueError
         If a target to be scored was trained or validated on; if the table lacks history; if two
         forecasts have the same name; if a number is not in its range.
+    MemoryError
+        If the table of forecasts does not fit into memory: before anything is trained.
 
     Notes
     -----
@@ -387,6 +390,13 @@ def backtest(
     cells = _choose(windows, clock, first, last, every or framing.horizon, start)
     if as_they_are:
         _check_not_trained_on(named, cells, framing, gap, clock)
+    steps = len(cells) * framing.horizon * framing.n_targets * len(seeds or [0])
+    columns = len(ABOUT) + len(named) + len(models)
+    check_memory(
+        f"{len(cells):,} forecasts of {framing.horizon} steps, a table of {steps:,} rows",
+        2 * 8.0 * steps * columns,  # they are collected first
+        "Give a larger every=, fewer series, or a later start=.",
+    )
     dense = _dense(series, clock, is_panel(table))
     _check_season(dense, first, seasons, clock)
 
@@ -689,6 +699,11 @@ def _clock(times: pd.Index) -> pd.Index:
     grid, freq = read_times(times)
     if grid is None:
         return times
+    check_memory(
+        f"From {times[0]} to {times[-1]} there are {grid[-1] + 1:,} time steps",
+        8.0 * grid[-1],
+        "Look for a wrong date.",
+    )
     if isinstance(times, pd.DatetimeIndex):
         return pd.date_range(times[0], times[-1], freq=freq)
     if isinstance(times, pd.PeriodIndex):

@@ -6,6 +6,7 @@ series (`notebooks/panels.ipynb`), the map over time in the chapter on space
 two with a published record on the benchmark page (`notebooks/benchmarks.ipynb`).
 """
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable
@@ -230,6 +231,7 @@ def nyc_weather() -> pd.DataFrame:
 
 # --- data with a published record: fetched once, then kept ----------------------------------------
 
+NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # full, or read-only
 _M4_URL = "https://raw.githubusercontent.com/Mcompetitions/M4-methods/master/Dataset/{}/{}"
 _M4_HASHES = {  # of the numbers, see `m4_hourly`
     "train": "f77c10422620e847b832dcc08d7fc049910810de758de906ddcfdec44aef9bd7",
@@ -261,6 +263,8 @@ def m4_hourly(part: str = "train") -> pd.DataFrame:
         If there is no such part, or the file holds other numbers than the published ones.
     ConnectionError
         If the file is nowhere on this machine and cannot be fetched.
+    OSError
+        If it cannot be kept: the disk is full, or the folder may not be written to.
 
     Notes
     -----
@@ -313,6 +317,8 @@ def etth1() -> pd.DataFrame:
         If the file is not the published one, byte by byte.
     ConnectionError
         If the file is nowhere on this machine and cannot be fetched.
+    OSError
+        If it cannot be kept: the disk is full, or the folder may not be written to.
 
     Notes
     -----
@@ -423,7 +429,14 @@ def _fetch(name: str, url: str, is_right: Callable[[Path], bool]) -> Path:
             f"If you have the file {name} from elsewhere, put it into a folder and name the folder "
             f"in the environment variable TSFORECAST_DATA."
         ) from None
-    except OSError as error:  # what requests raises without a network, and a full disk
+    except OSError as error:  # what requests raises without a network is one, too
+        if isinstance(error, PermissionError) or error.errno in NOT_WRITTEN:
+            words = (
+                f"{name} could not be kept in {pooch.os_cache('tsforecast')}: "
+                f"{error.strerror or error}. Make room there, or put the file into a folder and "
+                f"name the folder in the environment variable TSFORECAST_DATA."
+            )
+            raise OSError(error.errno or errno.EACCES, words) from error
         raise ConnectionError(
             f"{name} is not on this machine yet, and {url} could not be fetched "
             f"({type(error).__name__}). Try again with a network, or put the file into a folder "

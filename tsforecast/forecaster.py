@@ -625,6 +625,11 @@ class Forecaster:
         ----------
         path : str or path
             Ends with ``.keras``; `tsforecast.load_model` can read the model in it.
+
+        Raises
+        ------
+        OSError
+            If the disk is full, or if the folder may not be written to (a PermissionError).
         """
         model, framing = self._fitted()
         assert self.tail is not None

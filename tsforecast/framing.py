@@ -24,6 +24,7 @@ from tsforecast.tables import (
     check_constant,
     check_dates_are_index,
     check_finite,
+    check_memory,
     check_one_spacing,
     check_order,
     check_unique,
@@ -299,6 +300,8 @@ class Framing:
         ------
         ValueError
             As for `windows`; and if `future` lacks a target time.
+        MemoryError
+            If they do not fit into memory.
 
         Examples
         --------
@@ -309,6 +312,11 @@ class Framing:
         rows, framing = self._last_rows(table)
         known = (*framing.inputs, *framing.static_covariates)
         first = rows.last - self.lookback + 1
+        check_memory(
+            f"The last {self.lookback} rows of {len(first):,} series",
+            len(first) * self.lookback * 8.0 * (rows.values.shape[1] + len(known)),
+            "Forecast some series at a time.",
+        )
         chosen = first[:, None] + np.arange(self.lookback)  # (series, lookback)
         part = replace(
             rows,
@@ -652,6 +660,14 @@ class Windows:
 
     def _part(self, offset: int, length: int, names: Sequence[Hashable]) -> np.ndarray:
         """A stretch of every window, (samples, length, columns)."""
+        if not isinstance(self.starts, range):
+            check_memory(
+                f"{len(self):,} windows of {length} x {len(names)} numbers, copied, since the "
+                f"table has gaps or several series",
+                self.values.itemsize * float(len(self)) * length * len(names),
+                "Go through them with windows.batches(), as fit and predict do, or cut fewer: "
+                "Framing(stride=...).",
+            )
         columns = self.values[:, _as_slice(self._numbers(names))]  # a copy if out of even order
         return _stretches(columns, length)[_rows(self.starts, offset)]
 
@@ -686,10 +702,16 @@ class Windows:
         """Some windows as contiguous float32 arrays, (inputs, y): what a training step takes.
 
         `inputs` is X, or a dict with the keys "X", "future" and "static" in a framing that has
-        future or static covariates.
+        future or static covariates. A MemoryError says so if the batch does not fit into memory.
         """
         rows = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else rows
-        starts = self.starts
+        framing, starts = self.framing, self.starts
+        ahead = framing.n_targets + len(framing.future_covariates)
+        check_memory(
+            f"A batch of {len(rows):,} windows",
+            len(rows) * 4.0 * (framing.lookback * framing.n_inputs + framing.horizon * ahead),
+            "Give a smaller batch_size, or cut fewer windows: Framing(stride=...).",
+        )
         if isinstance(starts, range):  # evenly spaced: no list of starts is ever made
             starts = starts.start + starts.step * rows
         else:

@@ -6,6 +6,7 @@ Taught in the chapter "When one machine is not enough" (`notebooks/many_machines
 import random
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +48,7 @@ def run_jobs(jobs: Iterable[Job], at_once: int | None, bar: Any) -> Iterator[Any
     Raises
     ------
     RuntimeError
-        If a worker runs Keras on another backend than this process.
+        If a worker runs Keras on another backend than this process, or is killed.
 
     Examples
     --------
@@ -69,7 +70,14 @@ def run_jobs(jobs: Iterable[Job], at_once: int | None, bar: Any) -> Iterator[Any
     except ValueError:  # Ray's backend gives all results together
         parallel = Counted(n_jobs=at_once)
     here = (keras.config.backend(), keras.config.floatx(), keras.config.dtype_policy().name)
-    yield from parallel(delayed(_do)(job, here) for job in jobs)
+    try:
+        yield from parallel(delayed(_do)(job, here) for job in jobs)
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            "A worker process was ended from outside, in most cases because memory ran out. What "
+            "was not finished is lost, and nothing is counted twice. Run the same call again with "
+            "fewer jobs at the same time: jobs=1 needs the least memory."
+        ) from error
 
 
 def _do(job: Job, wanted: tuple[str, str, str]) -> Any:

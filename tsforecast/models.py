@@ -36,7 +36,7 @@ from tsforecast.layers import (
     Tensor,
     TrainingMean,
 )
-from tsforecast.tables import check_whole_number
+from tsforecast.tables import check_memory, check_whole_number
 
 # --- encoders: history -> state -------------------------------------------------------------------
 
@@ -701,6 +701,8 @@ def build_model(
     ValueError
         If a name or an option is not known, if the encoder cannot cut the window, or if a scaling
         or skip needs a history that the framing does not have.
+    MemoryError
+        If so many units do not fit into memory.
 
     Examples
     --------
@@ -715,6 +717,12 @@ def build_model(
         scaling = "window" if number else "standard"
     check_whole_number("units", units, 1)
     units = int(units)  # Keras takes no number of NumPy
+    if encode in ENCODERS.values():  # each has a square of weights, and training keeps four
+        check_memory(
+            f"An LSTM of {units:,} units",
+            4 * 4 * 4.0 * units**2,
+            "Give fewer units; 16 to 128 are usual.",
+        )
     if not 0 <= dropout < 1:
         raise ValueError(
             f"dropout is the share of numbers that is left out, from 0 up to, and not including, 1; "
@@ -1187,6 +1195,8 @@ def predict(model: keras.Model, windows: Windows, batch_size: int = 1024) -> np.
     ValueError
         If the model was built for other shapes than these windows have, or if it was never
         fitted.
+    MemoryError
+        If the forecasts do not fit into memory.
 
     Examples
     --------
@@ -1198,6 +1208,11 @@ def predict(model: keras.Model, windows: Windows, batch_size: int = 1024) -> np.
     check_windows(windows)
     check_shapes(model, windows.framing)
     check_fitted(model)
+    check_memory(
+        f"The forecasts of {len(windows):,} windows",
+        4.0 * len(windows) * np.prod([n or 1 for n in model.output_shape[1:]], dtype=float),
+        "Forecast some at a time: predict(model, windows[:100_000]) and so on.",
+    )
     if len(windows) <= batch_size:
         return outputs_of(model, windows.arrays()[0])
     return model.predict(WindowBatches(windows, batch_size), verbose=0)

@@ -83,6 +83,8 @@ def write(
         If the name does not end with ``.keras``, or if something cannot be saved without pickle.
     FileNotFoundError
         If the folder does not exist.
+    OSError
+        If the disk is full, or if the folder may not be written to (a PermissionError).
 
     Examples
     --------

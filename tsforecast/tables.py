@@ -9,12 +9,14 @@ from __future__ import annotations
 import difflib
 import mmap
 import numbers
+import os
 import re
 import warnings
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +24,7 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
 LARGEST = np.float64(1e18)  # a model counts in single precision, and squares what it reads
+SMALL = 2**27  # bytes that nobody counts
 SAME_STEPS = 24  # wide steps of equal length in a row are a spacing, not gaps
 
 Table: TypeAlias = "pd.DataFrame | pd.Series | np.ndarray"
@@ -31,6 +34,32 @@ def check_whole_number(name: str, value: Any, least: int) -> None:
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not whole or value < least:
         raise ValueError(f"{name} must be a whole number, {least} or more; got {value!r}.")
+
+
+def check_memory(what: str, size: float, instead: str) -> None:
+    """Raise a MemoryError in words, before anything is allocated, if so many bytes are not free."""
+    free = free_memory() if size > SMALL else None
+    if free is not None and size > free:
+        raise MemoryError(
+            f"{what}: {size / 1e9:,.1f} GB of memory would be needed, and {free / 1e9:,.1f} GB are "
+            f"free. {instead}"
+        )
+
+
+def free_memory() -> float | None:
+    """Bytes that a process may still take; None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        sizes = {name: int(text.split()[0]) for name, text in (line.split(":") for line in lines)}
+        free = 1024.0 * (sizes["MemAvailable"] + sizes["SwapFree"])
+    except (OSError, KeyError, ValueError):  # not Linux: all that is built in, free or not
+        if not hasattr(os, "sysconf"):
+            return None
+        free = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    try:  # a container may have less
+        return min(free, float(Path("/sys/fs/cgroup/memory.max").read_text()))
+    except (OSError, ValueError):  # none, or "max"
+        return free
 
 
 def read_table(table: Table) -> tuple[Any, list[Any], pd.Index]:
@@ -337,12 +366,19 @@ def on_grid(rows: Rows, front: int, constant: Sequence[Hashable] = ()) -> Rows:
     grid = np.arange(len(rows.values)) if rows.grid is None else rows.grid
     step = grid - np.repeat(grid[begin], lengths)  # of each row, since its series began
     counts = front + step[rows.last] + 1  # rows of each series, with the missing ones
-    zero = np.cumsum(counts) - counts + front  # where each series begins
-    number = np.arange(counts.sum()) - np.repeat(zero, counts)  # steps since its series began
-    if len(number) == len(rows.values):
+    total, width = int(counts.sum()), rows.values.shape[1]
+    if total == len(rows.values):
         return rows
+    check_memory(
+        f"With every step that is missing in time, the table has {total:,} rows",
+        total * 8.0 * (width + 3),
+        f"The times go from {rows.index.min()} to {rows.index.max()}: look for a wrong date, or "
+        f"bring the table to wider steps first.",
+    )
+    zero = np.cumsum(counts) - counts + front  # where each series begins
+    number = np.arange(total) - np.repeat(zero, counts)  # steps since its series began
     dtype = rows.values.dtype if rows.values.dtype.kind == "f" else np.dtype(float)
-    values = np.full((len(number), rows.values.shape[1]), np.nan, dtype)
+    values = np.full((total, width), np.nan, dtype)
     values[np.repeat(zero, lengths) + step] = rows.values
     for column in [rows.columns.index(name) for name in constant]:
         values[:, column] = np.repeat(rows.values[begin, column], counts)

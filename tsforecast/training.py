@@ -3,10 +3,13 @@
 Taught in the univariate chapter (`notebooks/univariate.ipynb`).
 """
 
+import contextlib
+import glob
 import hashlib
 import json
 import os
 import secrets
+import time
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -35,7 +38,7 @@ from tsforecast.models import (
     is_adapted,
     quantiles_of,
 )
-from tsforecast.tables import check_whole_number
+from tsforecast.tables import check_memory, check_whole_number
 
 CHECKPOINT_FORMAT = 1
 STEPS_PER_REPORT = 50  # training steps between two returns to Keras, where an epoch is shorter
@@ -124,6 +127,10 @@ def fit(
         overlaps the training targets. If the checkpoint is of another call, or damaged.
     FloatingPointError
         If the loss stops being a number.
+    MemoryError
+        If a training step does not fit into memory.
+    OSError
+        If the checkpoint cannot be written. What was there before stays as it is.
 
     Notes
     -----
@@ -154,6 +161,13 @@ def fit(
         if validation is None:
             raise ValueError("patience=... watches the validation loss: give validation= as well.")
     _check_training(model, loss, learning_rate)
+
+    batch = min(batch_size, len(windows))
+    check_memory(
+        f"A training step on {batch:,} windows of {windows.framing.lookback} rows",
+        batch * _bytes_per_window(model),
+        "Give a smaller batch_size, a shorter lookback or fewer units.",
+    )
 
     weights = _label_weights(model, windows, validation, class_weight)
 
@@ -213,6 +227,18 @@ def fit(
     return history
 
 
+def _bytes_per_window(model: keras.Model) -> float:
+    """The least that a training step takes of each window: what LSTMs keep to learn from."""
+    numbers = 0
+    for layer in all_layers(model):
+        lstm = getattr(layer, "forward_layer", layer)
+        if isinstance(lstm, keras.layers.LSTM):  # four gates, the cell and what it says
+            both = 1 if lstm is layer else 2
+            read = keras.tree.flatten(getattr(layer, "input", None))[0]  # (batch, steps, numbers)
+            numbers += 6 * both * lstm.units * ((read is not None and read.shape[1]) or 1)
+    return 4.0 * numbers
+
+
 def write_whole(path: str | PathLike[str], fill: Callable[[Path], None]) -> None:
     """Write a file beside `path`, then put it in its place: a failed save changes nothing.
 
@@ -227,6 +253,8 @@ def write_whole(path: str | PathLike[str], fill: Callable[[Path], None]) -> None
     ------
     FileNotFoundError
         If the folder does not exist.
+    OSError
+        If the disk is full, or if the folder may not be written to (a PermissionError).
 
     Examples
     --------
@@ -245,8 +273,28 @@ def write_whole(path: str | PathLike[str], fill: Callable[[Path], None]) -> None
         with open(new, "rb+") as file:
             os.fsync(file.fileno())  # on the disk before the old file goes
         os.replace(new, target)
+    except OSError as error:
+        raise unwritten(path, error) from error
     finally:
         new.unlink(missing_ok=True)
+    _remove_parts(target, older_than=3600)
+
+
+def unwritten(path: str | PathLike[str], error: OSError) -> OSError:
+    """The same error in words: a full disk, a folder that may not be written to."""
+    words = (
+        f"{os.fspath(path)!r} could not be written: {error.strerror or error}. What was there "
+        f"before is whole. Make room, or give a path in a folder that you may write to."
+    )
+    return OSError(error.errno, words) if error.errno else OSError(words)
+
+
+def _remove_parts(target: Path, older_than: float) -> None:
+    """Remove what processes left that were killed while they wrote this file, seconds ago."""
+    for part in target.parent.glob(f".{glob.escape(target.stem)}.*.part{target.suffix}"):
+        with contextlib.suppress(OSError):  # another process has removed it
+            if not older_than or time.time() - part.stat().st_mtime > older_than:
+                part.unlink()
 
 
 def adapt(model: keras.Model, windows: Windows, batch_size: int = 1024) -> None:
@@ -443,8 +491,7 @@ class _Checkpoint(keras.callbacks.Callback):
             orders.bit_generator.state = self.state["orders"]
             self.rounds, self.history = self.state["rounds"], self.state["history"]
         self.first_orders = orders.bit_generator.state
-        for part in self.path.parent.glob(f".{self.path.stem}.*.part{self.path.suffix}"):
-            part.unlink()  # left by a process that was killed while it wrote
+        _remove_parts(self.path, older_than=0)
 
     def restore_model(self) -> None:
         """Weights, scaling and the seeds of dropout."""
@@ -509,6 +556,10 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, list[np.ndar
     """What a checkpoint holds; nothing where there is no file yet."""
     if not path.parent.is_dir() or path.is_dir():
         raise ValueError(f"checkpoint= names a file in a folder that exists; got {str(path)!r}.")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(
+            f"checkpoint={str(path)!r} lies in a folder that you may not write to. Give another one."
+        )
     if not path.exists():
         return {}, {}
     try:

@@ -10,6 +10,7 @@ import hashlib
 import inspect
 import itertools
 import json
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +27,7 @@ from tsforecast.framing import Windows
 from tsforecast.jobs import Job, run_jobs
 from tsforecast.models import ENCODERS
 from tsforecast.tables import Table, as_label, check_whole_number, is_panel, read_table
+from tsforecast.training import unwritten
 
 FIXED = (
     "horizon",
@@ -189,6 +191,8 @@ def tune(
     ValueError
         If a setting cannot be searched, if a part has no window for the longest lookback, if the
         storage holds a study of other data or settings, or if no trial could be trained.
+    OSError
+        If the storage cannot be written. The trials that it holds stay, and the same call goes on.
 
     Notes
     -----
@@ -255,7 +259,8 @@ def tune(
                 result = done.result(params) if again else next(results, None)
                 if result is None:
                     break  # the time is over
-                _tell(study, params, search, *result)
+                with _told_in_words(storage):
+                    _tell(study, params, search, *result)
                 done = _Done(study)
         bar.update(done.count - bar.n)
         if done.best is None:
@@ -608,20 +613,22 @@ def _open_study(storage: str | PathLike[str] | None, about: dict[str, str]) -> I
     """A new study, or the one that the storage holds, if it is about the same."""
     import optuna
 
-    place = None if storage is None else _open_storage(fspath(storage))
-    study = optuna.create_study(storage=place, study_name="tsforecast", load_if_exists=True)
-    if not study.user_attrs:
-        for name, value in about.items():
-            study.set_user_attr(name, value)
-    other = [name for name, value in about.items() if study.user_attrs.get(name) != value]
+    with _told_in_words(storage):
+        place = None if storage is None else _open_storage(fspath(storage))
+        study = optuna.create_study(storage=place, study_name="tsforecast", load_if_exists=True)
+    known = study.user_attrs  # some of them where an earlier call was killed at this place
+    other = [name for name, value in about.items() if known.get(name, value) != value]
     if other:
         raise ValueError(
             f"{fspath(storage or '')!r} holds a study with other {' and '.join(other)}, and its "
             f"trials cannot be compared with these. Give another file, or delete this one."
         )
-    for trial in study.trials:
-        if trial.state.name == "RUNNING":  # an earlier call was killed in the middle of it
-            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+    with _told_in_words(storage):
+        for name in about.keys() - known.keys():
+            study.set_user_attr(name, about[name])
+        for trial in study.trials:
+            if trial.state.name == "RUNNING":  # an earlier call was killed in the middle of it
+                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
     try:
         yield study
     finally:
@@ -635,20 +642,46 @@ def _open_storage(path: str) -> Any:
     from optuna.storages.journal import JournalFileBackend
 
     if path.endswith((".db", ".sqlite", ".sqlite3")):
-        from sqlalchemy.exc import DatabaseError
+        from sqlalchemy.exc import DatabaseError, OperationalError
 
         try:
             return RDBStorage(f"sqlite:///{path}")
         except DatabaseError as problem:
+            there = os.path.isdir(os.path.dirname(os.path.abspath(path)))
+            if there and isinstance(problem, OperationalError):  # the disk, not the file
+                raise OSError(str(problem.orig)) from problem
             raise ValueError(
                 f"{path!r} cannot be opened as a study: {problem.orig}. Give another file."
             ) from problem
     if path.endswith((".log", ".journal", ".jsonl")):
+        path = os.path.abspath(path)  # its lock is a link, which a killed call may leave behind
+        _drop_half_line(path)
         return JournalStorage(JournalFileBackend(path))
     raise ValueError(
         f"storage={path!r} has no ending that says what it is. Use 'study.db' (SQLite) or "
         f"'study.log' (a journal)."
     )
+
+
+def _drop_half_line(path: str) -> None:
+    """Cut off what a full disk, or a call that was killed, has left of the last line."""
+    if os.path.exists(path):
+        with open(path, "rb+") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
+
+
+@contextmanager
+def _told_in_words(storage: str | PathLike[str] | None) -> Iterator[None]:
+    """An error while a study is written, in words."""
+    import optuna
+
+    try:
+        yield
+    except optuna.exceptions.StorageInternalError as error:
+        cause = error.__cause__
+        raise unwritten(storage or "", OSError(str(getattr(cause, "orig", cause)))) from error
+    except OSError as error:
+        raise unwritten(storage or "", error) from error
 
 
 @contextmanager
