@@ -48,6 +48,7 @@ TABLE = pd.DataFrame(
 )
 KNOWN, DAY = 60, 5  # rows at first, and rows that come with every update
 KILLS = {"fit": 50, "save": 50, "update": 30, "study.db": 25, "study.log": 25, "backtest": 20}
+LONG = 3600  # seconds: the machine may have other work
 backtesting: Any = sys.modules[tsf.backtest.__module__]
 
 
@@ -97,18 +98,23 @@ def update(folder: Path, made: Path) -> str:
     forecaster = Forecaster.load(path if path.exists() else made / "one.keras")
     if path.exists():  # what was on the disk before the kill, or what was being written
         assert digest(forecaster) in diary.read_text().split()[-2:], "another file than was saved"
+    note(diary, forecaster)
     assert forecaster.tail is not None
     done = int(TABLE.index.get_loc(forecaster.tail.index[-1])) + 1  # type: ignore[arg-type]
     assert (done - KNOWN) % DAY == 0, "half a day"
     for rows in range(done + DAY, len(TABLE) + 1, DAY):
         forecaster.update(TABLE[:rows])
-        with diary.open("a") as file:
-            file.write(digest(forecaster) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        note(diary, forecaster)
         forecaster.save(path)
     assert forecaster.trained_until == TABLE.index[-1]
     return forecaster.tail.to_csv()
+
+
+def note(diary: Path, forecaster: Forecaster) -> None:
+    with diary.open("a") as file:
+        file.write(digest(forecaster) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def study(kind: str, folder: Path, made: Path) -> str:
@@ -198,7 +204,7 @@ def ended(child: int, seconds: float = 0.0) -> int | None:
 
 
 def finish(name: str, folder: Path, made: Path) -> str:
-    code = ended(start(name, folder, made), 600)
+    code = ended(start(name, folder, made), LONG)
     assert code == 0, f"{name} did not go on: exit code {code}"
     return (made / "result").read_text()
 
@@ -236,7 +242,7 @@ def kill(name: str, times: int, seed: int = 0) -> dict[str, int]:
         made, folder = Path(here, "made"), Path(here, "0")
         made.mkdir()
         folder.mkdir()
-        assert ended(start("prepare", made, made), 600) == 0
+        assert ended(start("prepare", made, made), LONG) == 0
         wanted = finish(name, folder, made)
         while counts["kills"] < times or counts["finished"] == 0:
             if folder.name == "0" or (made / "result").exists():  # the last one came to its end
@@ -245,7 +251,7 @@ def kill(name: str, times: int, seed: int = 0) -> dict[str, int]:
                 (made / "result").unlink(missing_ok=True)
             last = counts["kills"] >= times
             child = start(name, folder, made)
-            code = ended(child, 600) if last else fallen(child, rng)
+            code = ended(child, LONG) if last else fallen(child, rng)
             if code == -signal.SIGKILL:
                 counts["kills"] += 1
                 counts["while_writing"] += SHARED[WRITING]
@@ -279,7 +285,7 @@ def lose_workers(times: int, seed: int = 0) -> dict[str, int]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 workers[int(rng.integers(len(workers)))].kill()
                 counts["kills"] += 1
-            assert ended(child, 600) == 0
+            assert ended(child, LONG) == 0
             result = (made / "result").read_text()
             assert result in (wanted, "told"), result
             counts["told_in_words" if result == "told" else "same_table"] += 1

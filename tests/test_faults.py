@@ -124,9 +124,10 @@ def test_half_a_line_of_a_journal_is_a_trial_that_is_tried_again(tmp_path: Path)
     path = tmp_path / "study.log"
     whole = search(path)
     content = path.read_bytes()
-    for cut in (1, 40, len(content) - content.rfind(b"\n", 0, -1)):
-        path.write_bytes(content[:-cut])
-        pd.testing.assert_frame_equal(search(path), whole)
+    path.write_bytes(content[:-40])
+    pd.testing.assert_frame_equal(search(path), whole)
+    path.write_bytes(content + content[:40])
+    pd.testing.assert_frame_equal(search(path), whole)
 
 
 @unix

@@ -155,6 +155,7 @@ def test_of_the_zone_in_which_the_same_times_are_told(fitted: dict[str, Forecast
 
 def test_the_page_of_promises_names_commands_that_exist() -> None:
     """And every line of its tables says how to repeat the check."""
+    from benchmarks.faults import KILLS
     from benchmarks.fuzzing import PROPERTIES
 
     root = Path(__file__).resolve().parents[1]
@@ -162,7 +163,9 @@ def test_the_page_of_promises_names_commands_that_exist() -> None:
     for place in re.findall(r"(?:tests|benchmarks)/\w+\.py", page):
         assert (root / place).exists(), place
     for names in re.findall(r"fuzzing\.py ([a-z ]+)`", page):
-        assert set(names.split()) <= set(PROPERTIES)
+        assert set(names.split()) <= {*PROPERTIES, "guided"}
+    for names in re.findall(r"faults\.py ([a-z. ]+)`", page):
+        assert set(names.split()) <= {*KILLS, "disk", "worker"}
     makefile = (root / "Makefile").read_text(encoding="utf-8")
     assert all(f"\n{target}:" in makefile for target in re.findall(r"`make ([a-z-]+)`", page))
     rows = [row for row in page.splitlines() if row.startswith("| ") and "promise |" not in row]
