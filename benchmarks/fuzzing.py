@@ -376,7 +376,7 @@ def check_forecasters(data: Any) -> None:
     chosen = data.draw(models(size, bool((table[targets] > 0).all(axis=None))))
     chosen |= {"epochs": 1, "batch_size": 64}
     if chosen.pop("quantiles", None) or one_of(True, False):
-        chosen["level"] = one_of([50], [50], [50, 60], [60], 101)
+        chosen["level"] = one_of(*[[50], [50, 60], [60]] * 4, 101)
         chosen["intervals"] = one_of("conformal", "conformal", "quantile")
     if isinstance(times, pd.DatetimeIndex) and one_of(True, False, False):
         chosen["calendar"] = True
