@@ -763,3 +763,13 @@ def test_the_forecasters_may_differ_in_lookback():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert copy.copy(result).scores().shape == (3, 4)
+
+
+def test_a_target_whose_name_is_a_tuple():
+    """Found by fuzzing."""
+    table = pd.DataFrame({"y": np.arange(40.0), 1: np.arange(40.0)})
+    table.columns = pd.Index(["y", ("a", 1)], tupleize_cols=False)
+    forecaster = tsf.Forecaster(2, targets=["y", ("a", 1)], units=2, epochs=1)
+    found = tsf.backtest(forecaster, table, start=35, baselines=["naive"], progress=False)
+    assert set(found.table["unique_id"]) == {"y", "('a', 1)"}
+    assert found.scores().index.nlevels == 2

@@ -674,7 +674,7 @@ def _read_series(table: Table, targets: Sequence[Any]) -> pd.DataFrame:
     if isinstance(table, pd.DataFrame) and is_panel(table):
         for target in targets:
             part = table[["unique_id", "ds"]].assign(y=table[target].astype(float))
-            parts.append(part.assign(target=target))
+            parts.append(part.assign(target=[target] * len(part)))
     else:
         _, columns, index = read_table(table)
         values = pd.DataFrame(table)
@@ -682,7 +682,7 @@ def _read_series(table: Table, targets: Sequence[Any]) -> pd.DataFrame:
         for target in targets:
             y = values[target].to_numpy(dtype=float)
             part = pd.DataFrame({"unique_id": str(target), "ds": index, "y": y})
-            parts.append(part.assign(target=target))
+            parts.append(part.assign(target=[target] * len(part)))
     return pd.concat(parts, ignore_index=True).dropna(subset="y", ignore_index=True)
 
 
@@ -1082,7 +1082,7 @@ def _long_table(
         )
         about = {
             "unique_id": codes.repeat(framing.horizon) if panel else str(target),
-            "target": target,
+            "target": [target] * steps.size,  # a name may be a tuple
             "ds": clock[steps.ravel()],
             "cutoff": clock[cutoffs.repeat(framing.horizon)],
             "step": np.tile(np.arange(1, framing.horizon + 1), len(cutoffs)),
