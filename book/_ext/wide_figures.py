@@ -48,7 +48,7 @@ def mark(app: Any, doctree: nodes.document, docname: str) -> None:
 def short_cell(found: re.Match[str]) -> str:
     """The cell of a data frame, marked if it is short: a name, or a number, a shape, a time."""
     tag, text = found.groups()
-    if len(text.strip()) > SHORT:
+    if not 0 < len(text.strip()) <= SHORT:  # an empty corner is no cell of the table
         return found[0]
     kind = "short number" if re.match(r"[-+(]?\d", text.strip()) else "short"
     return f'<{tag} class="{kind}">{text}</'
