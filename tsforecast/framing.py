@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
 from tsforecast.tables import (
+    SMALL,
     Rows,
     Table,
     as_label,
@@ -29,6 +30,7 @@ from tsforecast.tables import (
     check_order,
     check_unique,
     check_whole_number,
+    file_of,
     is_panel,
     on_grid,
     pick_columns,
@@ -691,6 +693,17 @@ class Windows:
             views[name] = [_stretches(self.values[offset:, c], length) for c in slices]
         return {name: parts for name, parts in views.items() if parts}
 
+    @cached_property
+    def _bytes(self) -> float:
+        """Of one window as a training step takes it, with its targets."""
+        framing = self.framing
+        ahead = framing.n_targets + len(framing.future_covariates)
+        return 4.0 * (framing.lookback * framing.n_inputs + framing.horizon * ahead)
+
+    @cached_property
+    def _file(self) -> np.memmap | None:
+        return file_of(self.values)
+
     def _numbers(self, names: Sequence[Hashable]) -> list[int]:
         return [self.columns.index(name) for name in names]
 
@@ -705,22 +718,25 @@ class Windows:
         future or static covariates. A MemoryError says so if the batch does not fit into memory.
         """
         rows = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else rows
-        framing, starts = self.framing, self.starts
-        ahead = framing.n_targets + len(framing.future_covariates)
-        check_memory(
-            f"A batch of {len(rows):,} windows",
-            len(rows) * 4.0 * (framing.lookback * framing.n_inputs + framing.horizon * ahead),
-            "Give a smaller batch_size, or cut fewer windows: Framing(stride=...).",
-        )
-        if isinstance(starts, range):  # evenly spaced: no list of starts is ever made
-            starts = starts.start + starts.step * rows
-        else:
+        if len(rows) * self._bytes > SMALL:
+            check_memory(
+                f"A batch of {len(rows):,} windows",
+                len(rows) * self._bytes,
+                "Give a smaller batch_size, or cut fewer windows: Framing(stride=...).",
+            )
+        starts = self.starts
+        if not isinstance(starts, range):
             starts = starts[rows]
+        elif starts == range(len(starts)):  # a window at every row
+            starts = rows
+        else:  # evenly spaced: no list of starts is ever made
+            starts = starts.start + starts.step * rows
         arrays = {
             name: np.ascontiguousarray(_cut(views, starts), np.float32)
             for name, views in self._views.items()
         }
-        release(self.values)  # of a table in a file
+        if self._file is not None:
+            release(self._file)
         y = arrays.pop("y")
         if "static" in arrays:
             arrays["static"] = arrays["static"][:, 0]

@@ -302,14 +302,20 @@ def release(values: np.ndarray) -> None:
     held until the machine runs short. Other arrays stay as they are, and so does a file that is
     open for changes that are not written (mode "c").
     """
-    base: Any = values
-    while base is not None and not isinstance(base, np.memmap):
-        base = getattr(base, "base", None)
+    base: Any = file_of(values)
     if base is not None and base.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
         while isinstance(base, np.ndarray):
             base = base.base
         if isinstance(base, mmap.mmap):
             base.madvise(mmap.MADV_DONTNEED)
+
+
+def file_of(values: np.ndarray) -> np.memmap | None:
+    """The file that the numbers are read from, where it is a ``numpy.memmap``."""
+    base: Any = values
+    while base is not None and not isinstance(base, np.memmap):
+        base = getattr(base, "base", None)
+    return base
 
 
 def _infinite(rows: Rows, name: Hashable, row: int, first: int) -> str:
