@@ -665,9 +665,16 @@ def _open_storage(path: str) -> Any:
 
 def _drop_half_line(path: str) -> None:
     """Cut off what a full disk, or a call that was killed, has left of the last line."""
+    from optuna.storages.journal import JournalFileSymlinkLock
+
     if os.path.exists(path):
-        with open(path, "rb+") as file:
-            file.truncate(file.read().rfind(b"\n") + 1)
+        lock = JournalFileSymlinkLock(path)  # another process may be in the middle of a line
+        lock.acquire()
+        try:
+            with open(path, "rb+") as file:
+                file.truncate(file.read().rfind(b"\n") + 1)
+        finally:
+            lock.release()
 
 
 @contextmanager
