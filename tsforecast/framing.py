@@ -718,7 +718,7 @@ class Windows:
         future or static covariates. A MemoryError says so if the batch does not fit into memory.
         """
         rows = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else rows
-        if len(rows) * self._bytes > SMALL:
+        if len(rows) * self._bytes > SMALL:  # else not even the words are made: this is a hot path
             check_memory(
                 f"A batch of {len(rows):,} windows",
                 len(rows) * self._bytes,

@@ -108,9 +108,10 @@ def fit(
     fast : bool
         Let the LSTM layers take all their steps in one operation of TensorFlow while they train:
         the same weights to rounding, in less time on a CPU. It pays where training takes minutes:
-        the gradient of long windows is compiled first, which takes a second or two. See `tsforecast.layers.fused_lstms`,
-        which also says which layers keep Keras's own loop. Rounding grows over a long training, so
-        that a result is repeated bit by bit only with the same `fast`.
+        the gradient of long windows is compiled first, which takes a second or two. See
+        `tsforecast.layers.fused_lstms`, which also says which layers keep Keras's own loop.
+        Rounding grows over a long training, so that a result is repeated bit by bit only with the
+        same `fast`.
     verbose : {0, 1, 2}
         Keras's progress: none, a bar, a line per epoch.
 
