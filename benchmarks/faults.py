@@ -107,7 +107,7 @@ def update(folder: Path, made: Path) -> str:
         note(diary, forecaster)
         forecaster.save(path)
     assert forecaster.trained_until == TABLE.index[-1]
-    return forecaster.tail.to_csv()
+    return digest(forecaster)
 
 
 def note(diary: Path, forecaster: Forecaster) -> None:
@@ -490,7 +490,7 @@ def main() -> None:
                     results[re.sub(r"\W", "_", kind)][name] = json.loads(
                         finish(f"{name}, {kind}", Path(here), Path(here))
                     )
-                print(f"{name}, {kind}:", results[kind][name], flush=True)
+                print(f"{name}, {kind}:", results[re.sub(r"\W", "_", kind)][name], flush=True)
     if not chosen.quick and not chosen.names:
         results["total_kills"] = sum(counts["kills"] for counts in results["kills"].values())
         print(record.write("faults", __file__, results))

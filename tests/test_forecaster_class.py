@@ -210,6 +210,14 @@ def test_update_sees_the_windows_that_end_in_new_rows(monkeypatch) -> None:
     assert ends == table.index[400:410].tolist()
 
 
+def test_the_same_update_of_a_saved_forecaster_gives_the_same_weights(tmp_path) -> None:
+    table, path = hourly()[["load"]], tmp_path / "kept.keras"
+    Forecaster(12, dropout=0.2, **QUICK).fit(table.iloc[:400]).save(path)
+    updated = [Forecaster.load(path).update(table) for _ in range(2)]
+    one, two = (forecaster.model.get_weights() for forecaster in updated)
+    assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
+
+
 def test_an_update_that_fails_changes_nothing(monkeypatch) -> None:
     table = hourly()[["load"]]
     forecaster = Forecaster(12, **QUICK).fit(table.iloc[:400])

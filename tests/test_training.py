@@ -57,6 +57,22 @@ def test_without_a_seed_training_goes_on():
     assert losses[0] > losses[1] > losses[2]
 
 
+def test_a_warm_start_keeps_the_weights_and_draws_the_order():
+    windows, _, _ = split()
+    model = build_model(windows.framing, units=4)
+    fit(model, windows, epochs=2, seed=0)
+    learned = model.get_weights()
+    results = []
+    for seed in (1, 1, 2):
+        model.set_weights(learned)
+        fit(model, windows, epochs=1, learning_rate=1e-4, seed=seed, warm_start=True)
+        results.append(model.get_weights())
+    for old, new in zip(learned, results[0], strict=True):
+        np.testing.assert_allclose(old, new, atol=0.01)  # not drawn afresh
+    assert all(np.array_equal(a, b) for a, b in zip(*results[:2], strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(*results[1:], strict=True))
+
+
 def test_training_goes_on_after_loading_with_the_scaling_it_had(tmp_path):
     train, later, _ = split()
     model = build_model(train.framing, units=4)

@@ -427,6 +427,8 @@ class Forecaster:
                 learning_rate=learning_rate or self.settings["learning_rate"] / 10,
                 batch_size=self.settings["batch_size"],
                 loss=self.settings["loss"],
+                seed=self.settings["seed"],
+                warm_start=True,
                 fast=self.settings["fast"],
             )
         except BaseException:

@@ -58,6 +58,7 @@ def fit(
     class_weight: Any = None,
     shuffle: bool = True,
     seed: int | None = None,
+    warm_start: bool = False,
     checkpoint: str | PathLike[str] | None = None,
     fast: bool = False,
     verbose: int = 0,
@@ -100,6 +101,9 @@ def fit(
         With a seed, training starts from fresh weights drawn from it: the same call gives the
         same model. Without one, training goes on from the weights and the scaling that the
         model has.
+    warm_start : bool
+        With a seed, go on from the weights and the scaling all the same: the seed draws only the
+        order of the windows and what dropout leaves out.
     checkpoint : str or path, optional
         File in which the state of the training is kept, after every round of epochs. If the
         program is killed, the same call goes on from there and ends with the same weights, bit
@@ -188,6 +192,7 @@ def fit(
             "class_weight": class_weight,
             "shuffle": shuffle,
             "seed": seed,
+            "warm_start": warm_start,
             "fast": fast,
         }
         call = _describe_call(model, windows, validation, arguments)
@@ -196,9 +201,10 @@ def fit(
     if kept is not None and kept.state:
         kept.restore_model()
     else:
+        fresh = seed is not None and not warm_start
         if seed is not None:
-            _draw_weights(model, seed)
-        if seed is not None or not is_adapted(model):
+            _draw(model, seed, weights=fresh)
+        if fresh or not is_adapted(model):
             adapt(model, windows)
     trained = _with_own_units(model, loss)
     trained.compile(
@@ -325,12 +331,13 @@ def adapt(model: keras.Model, windows: Windows, batch_size: int = 1024) -> None:
             layer.adapt((read(x, training=False), y) for x, y in windows.batches(batch_size))
 
 
-def _draw_weights(model: keras.Model, seed: int) -> None:
-    """Fresh initial weights, the same for the same seed, and fresh seeds of dropout."""
+def _draw(model: keras.Model, seed: int, weights: bool) -> None:
+    """Fresh seeds of dropout and, if asked, initial weights: the same for the same seed."""
     keras.utils.set_random_seed(seed)
     fresh = keras.models.clone_model(model)
     for ours, drawn in zip(model.variables, fresh.variables, strict=True):
-        ours.assign(drawn.value)
+        if weights or "seed_generator" in ours.path:
+            ours.assign(drawn.value)
 
 
 def _epochs_per_round(epochs: int, steps: int) -> int:
