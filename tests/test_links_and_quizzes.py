@@ -86,7 +86,7 @@ def test_headings_code_links_and_names_in_capitals_are_left_alone():
 
 
 def test_a_word_in_its_everyday_meaning_is_not_linked_but_its_next_use_is():
-    doctree = page(paragraph("An Australian state. The state of an LSTM."))
+    doctree = page(paragraph("An Australian\nstate. The state of an LSTM."))
     cross_links.link_words(doctree, "page", TERMS)
     linked = next(doctree.findall(addnodes.pending_xref))
     assert linked.parent.astext()[: linked.parent.astext().index("of an")].endswith("The state ")

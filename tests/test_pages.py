@@ -102,6 +102,19 @@ def test_the_chooser_leads_to_every_encoder_and_decoder():
     assert [name for name in [*ENCODERS, *DECODERS] if f"| `{name}` |" not in page] == []
 
 
+def test_the_number_of_encoders_and_decoders_is_that_of_the_package():
+    from tsforecast import models
+
+    counts = ["", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    right = (counts[len(models.ENCODERS)], counts[len(models.DECODERS)])
+    said = []
+    for text in (text_of(BOOK / "index.md"), text_of(ROOT / "README.md"), models.__doc__):
+        said += re.findall(r"(\w+) encoders(?:,| and) (\w+) decoders", text.lower())
+    api = text_of(BOOK / "api.md").lower()
+    said += re.findall(r"(\w+) ways to read.*?(\w+) ways to write", api, re.DOTALL)
+    assert len(said) == 4 and set(said) == {right}, said
+
+
 # --- links, words and references ------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""Windows become predictions: six encoders, five decoders, and `build_model` to join them.
+"""Windows become predictions: six encoders, six decoders, and `build_model` to join them.
 
 An encoder reads the history and returns a state. A decoder turns the state into the forecast.
 Every encoder works with every decoder. Encoders are taught in the univariate chapter

@@ -18,19 +18,22 @@ API, GLOSSARY = "book/api", "book/glossary"
 
 # Where a word has its everyday meaning: these matches are not linked, the next one is.
 PLAIN = {
-    "gap": r"gap (is (far )?wider|passes)|as gaps",
+    "gap": r"gap (is (far )?wider|passes)|as gaps|the low, and a gap",
     "job": r"(different|two) jobs",
-    "kernel": r"fast kernels?",
-    "lead": r"leads? (to|from)|(lost that|its|it) leads?|lead that is smaller",
+    "kernel": r"(fast|accelerated) kernels?",
+    "lead": r"leads? (to|from)|(lost that|its|it|not a) leads?|lead that is smaller",
     "loss": r"negative one a loss|real loss",
-    "panel": r"solar panels?",
-    "sample": r"fair sample|sample of a few",
-    "season": r"season of the year|in one season say",
-    "skip": r"skip (the|out)|(that|also) skips?",
-    "state": r"Australian state|machine state|eight states|state (of Victoria|and industry)",
-    "table": r"table (above|at the end|that says|says so|of a backtest)|spread of the table"
+    "panel": r"solar panels?|row of a panel is",
+    "patch": r"patches of the map",
+    "precision": r"single precision",
+    "sample": r"fair sample|sample of (a few|the series)|your sample",
+    "season": r"season of the year|in one season say|has every season",
+    "skip": r"skip (the|out)|(that|also) skips?|[\"“]skip[\"”]",
+    "state": r"Australian state|machine state|(eight|8|no) states|state (of Victoria|and industry|belong)",
+    "table": r"table (above|at the end|that says|says so|of a backtest|of July)|spread of the table"
     r"|(this|such a|their) tables?",
-    "unit": r"(own|what|per|that|common|different) units?|units? (of|that|\(scaling|are the same|differ)",
+    "unit": r"(own|what|per|that|common|different|without a) units?"
+    r"|units? (of|that|\(scaling|are the same|differ|is measured|above)",
 }
 NO_WORDS_IN = (
     *(nodes.title, nodes.rubric, nodes.literal, nodes.literal_block, nodes.doctest_block),
@@ -61,7 +64,7 @@ def word_pattern(terms: list[str]) -> re.Pattern[str]:
         f"(?-i:{word})" if term != term.lower() else word
         for term, word in zip(longest, words, strict=True)
     ]
-    return re.compile(rf"(?<![\w-])(?:({'|'.join(words)})(?:s|es)?)(?![\w-])", re.IGNORECASE)
+    return re.compile(rf"(?<![\w.-])(?:({'|'.join(words)})(?:s|es)?)(?![\w-])", re.IGNORECASE)
 
 
 def in_prose(node: nodes.Node) -> bool:
@@ -78,10 +81,10 @@ def in_prose(node: nodes.Node) -> bool:
 
 def everyday(term: str, text: str, match: re.Match[str]) -> bool:
     """Does the word stand here in a meaning that the glossary does not have?"""
-    around = PLAIN.get(term)
+    around = PLAIN.get(term, "")
     return bool(around) and any(
         found.start() <= match.start() and match.end() <= found.end()
-        for found in re.finditer(str(around), text, re.IGNORECASE)
+        for found in re.finditer(around.replace(" ", r"\s+"), text, re.IGNORECASE)
     )
 
 

@@ -7,6 +7,7 @@ Two thirds of a page's weight were icons that no page shows. So, after the pages
 - pictures are stored with a palette, where no colour moves by more than a look can tell;
 - source maps go;
 - the side bar is a landmark, and an empty corner of a table is no heading;
+- the address without a page leads to the first page, with the icon that every page has;
 - ``_static/licences.txt`` has the licence of everything on the site that others made.
 """
 
@@ -42,6 +43,18 @@ MENDED = {
     '<th class="head"><p></p></th>': "<td></td>",
     'role="doc-biblioentry"': 'role="listitem"',  # the first is deprecated
 }
+FIRST = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>{title}</title>
+<link rel="icon" href="_static/{icon}">
+<meta http-equiv="refresh" content="0; url={page}">
+</head>
+<body><p><a href="{page}">{title}</a></p></body>
+</html>
+"""
 ICON = re.compile(r"\bfa-[a-z0-9-]+")
 RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 CODE = re.compile(r'"\\(f[0-9a-f]{3}|e[0-9a-f]{3})"')
@@ -135,6 +148,12 @@ def finish(app: Any, exception: Exception | None) -> None:
         if light != text:
             path.write_text(light, encoding="utf-8")
         pages.append(light)
+    first = {
+        "title": app.config.html_title or app.config.project,
+        "page": f"{app.config.root_doc}.html",
+    }
+    icon = Path(app.config.html_favicon).name
+    (site / "index.html").write_text(FIRST.format(**first, icon=icon), encoding="utf-8")
     cut_fonts(static, icons_in_use(static, pages))
     with ThreadPoolExecutor() as pool:
         list(pool.map(with_palette, site.joinpath("_images").glob("*.png")))

@@ -165,7 +165,8 @@
     }
 
     // The errors up to now.
-    const top = Math.max(...data.folds.flatMap((f) => [f.modelError, f.simpleError]));
+    const most = Math.max(...data.folds.flatMap((f) => [f.modelError, f.simpleError]));
+    const top = 500 * Math.ceil(most / 500); // a round number, as on the axis above
     const x3 = scale(-0.5, data.folds.length - 0.5, left, width - right);
     const y3 = scale(0, top, 378, 316);
     add("line", { class: "mb-axis", x1: left, x2: width - right, y1: 378, y2: 378 });

@@ -129,7 +129,28 @@ def test_axe_sees_what_it_is_asked_about(tab, base_url):
 
 def test_the_search_finds_a_word_of_the_book(tab, base_url):
     tab.goto(f"{base_url}/search.html?q=lookback", wait_until="load")
-    tab.wait_for_selector("#search-results li a", timeout=20_000)
+    # Each result shows a piece of its page, code too, as soon as that is fetched.
+    shown = "() => document.querySelectorAll('#search-results li .context').length > 25"
+    tab.wait_for_function(shown)
+    tab.set_viewport_size({"width": 320, "height": 900})
+    assert tab.evaluate(SCROLLS_SIDEWAYS) is None
+
+
+def test_code_fades_out_at_the_right_only_if_some_of_it_is_hidden_there(tab, base_url):
+    tab.set_viewport_size({"width": 1280, "height": 900})
+    tab.goto(f"{base_url}/book/setup.html", wait_until="load")
+    faded = """(beyond) => {  // the code is so many pixels wider than its frame, of 200 and 16 of padding
+        const pre = document.createElement("pre");
+        pre.style = "width: 200px; border: 0; padding: 0 16px; box-sizing: border-box; overflow-x: auto";
+        pre.innerHTML = `<span style="display: inline-block; width: ${168 + beyond}px">code</span>`;
+        document.querySelector("article").append(pre);
+        return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(
+            parseFloat(getComputedStyle(pre).getPropertyValue("--beyond"))))));
+    }"""
+    assert tab.evaluate("() => CSS.supports('animation-timeline: scroll()')")
+    fades = [tab.evaluate(faded, beyond) for beyond in (-20, 10, 16, 30, 200)]
+    assert fades[:3] == [0, 0, 0]  # it fits, or only its padding does not
+    assert 0 < fades[3] < fades[4] == 35.2, fades
 
 
 def test_the_median_page_is_light_and_quickly_seen(tab, base_url, wire, pages):

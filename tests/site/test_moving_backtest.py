@@ -100,6 +100,8 @@ def test_it_can_be_read_and_nothing_is_cut(open_page, theme, width):
     for moment in (0, 9):
         tab.locator(SLIDER).fill(str(moment))
         frame = tab.locator(".mb-drawing svg").bounding_box()
+        ticks = [int(t) for t in tab.locator(".mb-drawing text").all_text_contents() if t.isdigit()]
+        assert len(ticks) == 4 and not any(tick % 500 for tick in ticks), ticks
         for text in tab.locator(".mb-drawing text").all():
             box = text.bounding_box()
             assert box["x"] >= frame["x"] - 1, text.text_content()

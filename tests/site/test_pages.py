@@ -1,10 +1,12 @@
 """The built HTML: complete, unbroken, usable offline and without seeing the pictures."""
 
+import re
 from collections import defaultdict
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from bs4 import BeautifulSoup
 
 TRACEBACKS = ("Traceback (most recent call last)", "CellExecutionError")
 LOADS = {  # what a browser fetches by itself; an <a href> to another site is only a link
@@ -97,6 +99,25 @@ def test_every_internal_link_and_anchor_resolves(page, site, anchors):
 
 def content_images(soup):
     return (soup.find("article") or soup.find("main")).find_all("img")
+
+
+def test_no_markup_is_left_in_the_prose(page, site):
+    """A directive that MyST does not understand stays as it was typed, without a warning."""
+    article = BeautifulSoup(str(site.soup(page).select_one("article")), "html.parser")
+    left = re.findall(r".*(?:```|:::).*", article.get_text())
+    for code in article.select("pre, code, dt"):
+        code.decompose()
+    left += re.findall(r".*(?:\{[a-z]+(?::[a-z]+)?\}[`\s]|\]\(\S).*", article.get_text())
+    assert not left, left
+
+
+def test_the_address_without_a_page_leads_to_the_first_one(site, pages):
+    soup = site.soup(site.folder / "index.html")
+    address = soup.find("meta", attrs={"http-equiv": "refresh"})["content"].split("url=")[1]
+    assert address == f"{pages[0]}.html" == soup.a["href"]
+    assert (
+        site.folder / soup.find("link", rel="icon")["href"]
+    ).exists()  # or a browser asks for one
 
 
 def test_every_image_exists(page, site):
