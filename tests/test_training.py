@@ -51,6 +51,23 @@ def test_the_same_seed_gives_the_same_model_bit_for_bit():
     assert not same(one, two)
 
 
+def test_the_weights_do_not_depend_on_how_many_layers_were_built_before():
+    """TensorFlow orders sums by the names of layers, and "dense_9" comes after "dense_10"."""
+    windows = Framing(12, horizon=3).windows(noisy(360))
+    results = []
+    for ahead in (2, 50):  # of a name with a digit more
+        number = [int(keras.layers.Dense(1).name[6:] or 0) for _ in range(2)][1]
+        for _ in range(10 ** len(str(number + ahead)) - ahead - 1 - number):
+            keras.layers.Dense(1)
+        parts = {"encoder": "bidirectional", "decoder": "autoregressive"}
+        model = build_model(windows.framing, **parts, units=2)
+        names = [layer.name for layer in model.layers]
+        fit(model, windows, epochs=1, batch_size=128, seed=0)
+        assert [layer.name for layer in model.layers] == names
+        results.append(model.get_weights())
+    assert all(np.array_equal(one, two) for one, two in zip(*results, strict=True))
+
+
 def test_without_a_seed_training_goes_on():
     model = build_model(TOY.framing, units=4)
     losses = [fit(model, TOY, epochs=60).history["loss"][-1] for _ in range(3)]

@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -217,7 +217,7 @@ def fit(
         for _ in range(done * rounds):  # the orders that were used already
             random_order(len(windows), orders)
     watch = [keras.callbacks.TerminateOnNaN(), best, kept]
-    with fused_lstms(all_layers(model) if fast else [], batch_size):
+    with _plain_names(trained), fused_lstms(all_layers(model) if fast else [], batch_size):
         history = trained.fit(
             WindowBatches(windows, batch_size, rounds, shuffle, orders),
             initial_epoch=done,
@@ -338,6 +338,24 @@ def _draw(model: keras.Model, seed: int, weights: bool) -> None:
     for ours, drawn in zip(model.variables, fresh.variables, strict=True):
         if weights or "seed_generator" in ours.path:
             ours.assign(drawn.value)
+
+
+@contextlib.contextmanager
+def _plain_names(model: keras.Model) -> Iterator[None]:
+    """Layers are named by their place in the model, whatever was built before them.
+
+    TensorFlow puts sums into an order by the names, and Keras counts the layers of a session in
+    those: the last digit of the weights would depend on how many models there were before.
+    """
+    found = list(model._flatten_layers())  # those inside others, too
+    names = [layer.name for layer in found]
+    try:
+        for place, layer in enumerate(found):
+            layer.name = f"{type(layer).__name__}_{place:03d}"
+        yield
+    finally:
+        for layer, name in zip(found, names, strict=True):
+            layer.name = name
 
 
 def _epochs_per_round(epochs: int, steps: int) -> int:
