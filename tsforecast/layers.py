@@ -1376,7 +1376,7 @@ def _pays_compiling(states: Tensor) -> bool:
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     import tensorflow as tf
 
-    return tf.function(function, jit_compile=True)
+    return tf.function(function, jit_compile=True, autograph=False)
 
 
 def _numpy(x: Any) -> np.ndarray:
