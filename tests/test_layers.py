@@ -10,10 +10,13 @@ import pytest
 from tsforecast import Framing, build_model
 from tsforecast.layers import (
     AddCorrection,
+    KnownSteps,
     LastValue,
     LinearForecast,
     OwaLoss,
+    OwnUnits,
     PatchSteps,
+    QuantileLoss,
     ScaledLoss,
     Scaling,
     SeasonalValue,
@@ -117,6 +120,53 @@ def test_the_batch_size_of_adapt_does_not_matter(x, y):
         np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
+def test_scaling_relative_to_the_mean_of_a_season(x, y):
+    scaling = adapted(Scaling(1, level=3), x, y)
+    steps = x.astype(float)
+    steps[:, :, :1] -= steps[:, -3:, :1].mean(axis=1, keepdims=True)
+    spread = np.sqrt((steps[:, :, 0] ** 2).mean())
+    np.testing.assert_allclose(as_numpy(scaling.scale)[0], spread, rtol=1e-4)
+    np.testing.assert_allclose(as_numpy(scaling(x))[:, :, 0], steps[:, :, 0] / spread, atol=1e-4)
+
+
+@pytest.fixture
+def gappy(x):
+    """Windows of which every other value is missing, each in its own places, none all."""
+    gone = np.random.default_rng(2).random(x.shape) < 0.5
+    gone[np.arange(len(x)), np.arange(len(x)) % 5] = False  # one step is whole
+    return np.where(gone, np.float32("nan"), x)
+
+
+def test_scaling_measures_the_known_values(gappy, y):
+    scaling = adapted(Scaling(missing=True), gappy, y)
+    rows = gappy.astype(float).reshape(-1, 3)
+    np.testing.assert_allclose(as_numpy(scaling.center), np.nanmean(rows, axis=0), rtol=1e-6)
+    np.testing.assert_allclose(as_numpy(scaling.scale), np.nanstd(rows, axis=0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_own_units_are_the_spread_of_the_known_values(x, gappy, y, missing):
+    windows = gappy if missing else x
+    history = windows[:, :, :2].astype(float)
+    spread = np.nanstd(history, axis=1)
+    least = 0.1 * np.array([np.quantile(column[column > 0], 0.05) for column in spread.T])
+    level = np.nanmean(np.abs(history), axis=1)
+    unit = np.sqrt(spread**2 + (0.01 * level) ** 2 + least**2)[:, None]
+    own = adapted(OwnUnits(2, missing=missing), windows, y)
+    scaled, found = own(windows)
+    np.testing.assert_allclose(as_numpy(found), unit, rtol=1e-4)
+    np.testing.assert_allclose(as_numpy(scaled)[:, :, :2], history / unit, rtol=1e-3)
+    np.testing.assert_array_equal(as_numpy(scaled)[:, :, 2], windows[:, :, 2])
+
+
+def test_known_steps_come_first_in_their_order(gappy):
+    moved = as_numpy(KnownSteps()(gappy))
+    for window, found in zip(gappy, moved, strict=True):
+        known = window[~np.isnan(window).any(axis=1)]
+        np.testing.assert_array_equal(found[: len(known)], known)
+        assert (found[len(known) :] == np.float32(KnownSteps.absent)).all()
+
+
 # --- simple forecasts -----------------------------------------------------------------------------
 
 
@@ -136,6 +186,19 @@ def test_seasonal_value(x, season, lead):
         np.testing.assert_array_equal(forecast[:, step], x[:, row, :2])
 
 
+@pytest.mark.parametrize(("season", "lead"), [*itertools.product([1, 2, 3], [1, 2, 4])])
+def test_seasonal_value_goes_back_to_one_that_is_known(gappy, season, lead):
+    horizon = 4
+    forecast = as_numpy(SeasonalValue(season, horizon, 2, lead, missing=True)(gappy))
+    for window, found in zip(gappy, forecast, strict=True):
+        for step, target in itertools.product(range(horizon), range(2)):
+            row = 4 + lead + step
+            while row > 4 or (row >= 0 and np.isnan(window[row, target])):
+                row -= season
+            known = window[~np.isnan(window[:, target]), target]
+            assert found[step, target] == (window[row, target] if row >= 0 else known[-1])
+
+
 def test_training_mean(x, y):
     mean = adapted(TrainingMean(2, 2), x, y)
     expected = np.broadcast_to(y.astype(float).mean(axis=(0, 1)), (5, 2, 2))
@@ -151,6 +214,18 @@ def test_linear_forecast_is_least_squares(y):
     rule, *_ = np.linalg.lstsq(design, (y - base).reshape(40, -1).astype(float), rcond=None)
     expected = base + (design @ rule).reshape(y.shape)
     np.testing.assert_allclose(as_numpy(linear([features, base])), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_ridge_makes_the_weights_small_and_leaves_the_constant(y):
+    features = np.random.default_rng(0).normal(size=(40, 6)).astype("float32")
+    base, high = np.zeros_like(y), y + 100
+    linear = adapted(LinearForecast(2, 2, ridge=1.0), [features, base], high)
+    x, rest = features.astype(float), high.reshape(40, -1).astype(float)
+    x, rest = x - x.mean(axis=0), rest - rest.mean(axis=0)
+    kernel = np.linalg.solve(x.T @ x + 40 * np.eye(6), x.T @ rest)
+    np.testing.assert_allclose(as_numpy(linear.kernel), kernel, rtol=1e-3, atol=1e-4)
+    mean = as_numpy(linear([features, base])).mean(axis=0)
+    np.testing.assert_allclose(mean, high.mean(axis=0), rtol=1e-5)
 
 
 def test_linear_forecast_with_columns_that_say_the_same_twice(y):
@@ -171,6 +246,15 @@ def test_a_correction_counts_in_typical_errors_of_the_simple_forecast(y):
     np.testing.assert_allclose(as_numpy(add.scale), error, rtol=1e-6)
     expected = simple + correction * error
     np.testing.assert_allclose(as_numpy(add([correction, simple])), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_an_error_counts_at_most_a_thousand_own_units(y):
+    simple, unit = np.zeros_like(y), np.full((len(y), 1, 2), 2.0, "float32")
+    wild = y.copy()
+    wild[3, 0] = 1e9
+    add = adapted(AddCorrection(), [y, simple, unit], wild, measured=[simple, unit])
+    own = np.clip(wild.astype(float) / 2, -1000, 1000)
+    np.testing.assert_allclose(as_numpy(add.scale), np.sqrt((own**2).mean(axis=(0, 1))), rtol=1e-5)
 
 
 @pytest.mark.parametrize("level", [0.0, 7.0, 1e-20, 1e20])
@@ -195,6 +279,14 @@ def test_the_loss_counts_in_scaled_units(y, loss, measure):
     else:
         expected = measure(errors).mean()
     np.testing.assert_allclose(value, expected, rtol=1e-5)
+
+
+def test_quantiles_leave_a_loss_for_every_window_and_step(y):
+    forecast = np.random.default_rng(2).normal(size=(*y.shape, 2)).astype("float32")
+    loss = QuantileLoss([0.1, 0.9], [2.0, 5.0])
+    error = (y[..., None] - forecast) / np.array([2.0, 5.0])[:, None]
+    pinball = np.where(error > 0, [0.1, 0.9] * error, ([0.1, 0.9] - np.ones(2)) * error)
+    np.testing.assert_allclose(as_numpy(loss.call(y, forecast)), pinball.mean(axis=-1), rtol=1e-4)
 
 
 LAYERS = [
