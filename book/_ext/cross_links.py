@@ -18,7 +18,7 @@ API, GLOSSARY = "book/api", "book/glossary"
 
 # Where a word has its everyday meaning: these matches are not linked, the next one is.
 PLAIN = {
-    "gap": r"gap (is (far )?wider|passes)|as gaps|the low, and a gap",
+    "gap": r"gap (is (far )?wider|passes)|as gaps|the low, and a gap|minus a gap|makes no gap",
     "job": r"(different|two) jobs",
     "kernel": r"(fast|accelerated) kernels?",
     "lead": r"leads? (to|from)|(lost that|its|it|not a) leads?|lead that is smaller",
@@ -26,14 +26,15 @@ PLAIN = {
     "panel": r"solar panels?|row of a panel is",
     "patch": r"patches of the map",
     "precision": r"single precision",
-    "sample": r"fair sample|sample of (a few|the series)|your sample",
-    "season": r"season of the year|in one season say|has every season",
-    "skip": r"skip (the|out)|(that|also) skips?|[\"“]skip[\"”]",
-    "state": r"Australian state|machine state|(eight|8|no) states|state (of Victoria|and industry|belong)",
+    "sample": r"fair sample|sample of (a few|the series)|(your|the) sample",
+    "season": r"season of the year|in one season say|has every season|of seasons ahead",
+    "skip": r"skip (the|out|where)|(that|also|model) skips?|[\"“]skip[\"”]",
+    "state": r"Australian state|machine state|(eight|8|no|two) states"
+    r"|state (of Victoria|and industry|belong|that it does not)",
     "table": r"table (above|at the end|that says|says so|of a backtest|of July)|spread of the table"
     r"|(this|such a|their) tables?",
-    "unit": r"(own|what|per|that|common|different|without a) units?"
-    r"|units? (of|that|\(scaling|are the same|differ|is measured|above)",
+    "unit": r"(own|what|per|that|common|different|no|without a) units?"
+    r"|units? (of|that|\(scaling|are the same|differ|is measured|above|changed)",
 }
 NO_WORDS_IN = (
     *(nodes.title, nodes.rubric, nodes.literal, nodes.literal_block, nodes.doctest_block),
