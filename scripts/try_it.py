@@ -138,7 +138,7 @@ def execute(nb: Any, folder: Path) -> None:
     hidden = ("PYTHONPATH", "VIRTUAL_ENV", "MPLBACKEND", "JUPYTER_PREFER_ENV_PATH")
     environment = {key: value for key, value in os.environ.items() if key not in hidden}
     client = NotebookClient(
-        nb, timeout=1800, kernel_name="empty", resources={"metadata": {"path": str(folder)}}
+        nb, timeout=7200, kernel_name="empty", resources={"metadata": {"path": str(folder)}}
     )
     client.execute(env=environment)
 
