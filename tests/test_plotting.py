@@ -27,6 +27,7 @@ from tsforecast import (
     plot_errors,
     plot_forecast,
     plot_history,
+    plot_intervals,
     plot_window,
     score_by_step,
     shape_card,
@@ -401,6 +402,23 @@ def test_a_forecast_is_drawn_with_its_intervals_at_its_own_times():
     drawn = matplotlib.dates.date2num(times[4:].tz_localize(None))
     np.testing.assert_allclose(sorted(set(corners[:, 0])), drawn)
     assert not plot_forecast(table, ahead[["ds", "cutoff", "a"]]).collections
+
+
+@pytest.mark.parametrize("width, figures", [(8, 1), (10, 2), (10, 3)])
+def test_times_on_an_axis_do_not_lie_on_each_other(width, figures):
+    times = pd.date_range("2014-07-08 23:30", periods=48, freq="30min")
+    rows = pd.DataFrame({"ds": times, "cutoff": 0, "LSTM quantiles": 1.0})
+    rows = rows.assign(**{"LSTM quantiles-lo-90": 0.0, "LSTM quantiles-hi-90": 2.0})
+    with matplotlib.rc_context():
+        use_style()
+        figure, axes = plt.subplots(1, figures, figsize=(width, 3.2), squeeze=False)
+        for ax in axes[0]:
+            plot_intervals(rows, ax=ax)
+        figure.canvas.draw()
+        for ax in axes[0]:
+            boxes = [t.get_window_extent() for t in ax.get_xticklabels() if t.get_text()]
+            assert len(boxes) > 2
+            assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
 
 
 def test_labels_of_a_window_do_not_lie_on_each_other():

@@ -915,7 +915,9 @@ def _shorten_dates(ax: Any, index: pd.Index, ticks: int | None = None) -> None:
     if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)):
         import matplotlib.dates as mdates
 
-        locator = mdates.AutoDateLocator(minticks=2, maxticks=ticks)
+        inches = ax.get_window_extent().width / ax.figure.dpi
+        room = ticks or max(4, int(inches / 0.55))  # a time and a gap take so much
+        locator = mdates.AutoDateLocator(minticks=2, maxticks=room)
         ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
     else:
