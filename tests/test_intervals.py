@@ -321,7 +321,22 @@ def test_coverage_in_parts():
     assert [*coverage(table, [95], by=late).loc[("naive", 95)].index] == [False, True]
 
 
+def test_labels_of_parts_belong_to_their_rows():
+    table = with_intervals()
+    late = (table["cutoff"] > 60).rename("late")
+    expected = coverage(table, by=late)
+    in_another_order = late.sample(frac=1, random_state=0)
+    pd.testing.assert_frame_equal(coverage(table, by=in_another_order), expected)
+    as_an_array = coverage(table, by=late.to_numpy())
+    pd.testing.assert_frame_equal(as_an_array, expected, check_names=False)
+
+
 # --- errors ---------------------------------------------------------------------------------------
+
+
+def test_one_percent_is_a_level():
+    assert intervals.check_level(1) == [1]
+    assert intervals.levels_in(quantiles_for([1, 80])) == [1, 80]
 
 
 @pytest.mark.parametrize("level", [[], [0.9], [100], [0], [80, 80], "90", ["90"], None, [np.nan]])
@@ -373,6 +388,17 @@ ABOUT = ["unique_id", "ds", "cutoff", "step", "y"]
         (lambda: add_intervals(NEW[ABOUT], PAST[ABOUT], [80]), r"forecasts has no column 'LSTM'"),
         (lambda: add_intervals(NEW, PAST[PAST["step"] < 2], [80]), r"of 'a', step 2 ahead"),
         (lambda: add_intervals(NEW, PAST[PAST["unique_id"] < "b"], [80]), r"of 'b', step 1"),
+        (
+            lambda: add_intervals(
+                *(part.assign(target="x") for part in (NEW, PAST[PAST["step"] < 2])), [80]
+            ),
+            r"of 'a', step 2 ahead",
+        ),
+        (lambda: add_intervals(NEW, PAST.drop(columns="naive"), [80]), r"calibration.*'naive'"),
+        (
+            lambda: add_intervals(NEW.drop(columns="y"), PAST.drop(columns="LSTM"), [80]),
+            r"calibration.*'LSTM'",
+        ),
         (lambda: add_intervals(PAST, NEW, [80]), r"runs to 56.*made at 0.*earlier part"),
         (lambda: add_intervals(NEW, PAST[:30], [95]), r"needs at least 19"),
         (lambda: coverage(NEW), r"'LSTM-lo-90'.*level=\[90\]"),
