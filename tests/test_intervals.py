@@ -115,7 +115,9 @@ def test_margins_survive_json_bit_for_bit():
     np.testing.assert_array_equal(np.array(json.loads(json.dumps(margins.tolist()))), margins)
 
 
-@pytest.mark.parametrize(("level", "least"), [(50, 1), (80, 4), (90, 9), (95, 19), (99, 99)])
+@pytest.mark.parametrize(
+    ("level", "least"), [(50, 1), (80, 4), (90, 9), (95, 19), (95.5, 22), (99, 99)]
+)
 def test_how_many_windows_a_level_needs(level, least):
     y = normal(least, 1, 1)
     assert calibrate(y, 0 * y, [level]).item() == np.abs(y).max()
@@ -334,9 +336,10 @@ def test_labels_of_parts_belong_to_their_rows():
 # --- errors ---------------------------------------------------------------------------------------
 
 
-def test_one_percent_is_a_level():
+def test_one_percent_is_a_level_and_so_is_half_a_percent():
     assert intervals.check_level(1) == [1]
     assert intervals.levels_in(quantiles_for([1, 80])) == [1, 80]
+    assert intervals.levels_in(quantiles_for([97.5])) == [97.5]
 
 
 @pytest.mark.parametrize("level", [[], [0.9], [100], [0], [80, 80], "90", ["90"], None, [np.nan]])
