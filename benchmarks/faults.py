@@ -370,6 +370,7 @@ def actions(folder: Path, forecaster: Forecaster, url: str) -> dict[str, Callabl
 
 
 CHANGING = ("study.db", "study.log", "study.db-journal")  # a trial that is done stays there
+CHANGING += ("run",)  # and a round that is done
 
 
 def fill_the_disk(name: str, room: Callable[[int], Any], sizes: Any, folder: Path) -> Counter[str]:
@@ -380,6 +381,8 @@ def fill_the_disk(name: str, room: Callable[[int], Any], sizes: Any, folder: Pat
             action = actions(folder, forecaster, url)[name]
             with room(size):
                 counts["refused" if refused(action, folder, CHANGING) else "worked"] += 1
+            if name == "fit":
+                whole(name, folder)
         actions(folder, forecaster, url)[name]()  # with room for all
     assert counts["refused"], "there was room enough"
     if name == "save":

@@ -3,6 +3,7 @@
 import io
 import itertools
 import mmap
+import pickle
 import tracemalloc
 from contextlib import redirect_stdout
 
@@ -434,6 +435,40 @@ def test_the_span_of_the_targets_is_that_of_the_first_and_the_last():
     assert Framing(3, horizon=2).windows(np.arange(12.0)).target_span == (3, 11)
     panel = pd.DataFrame({"unique_id": ["a"] * 5 + ["b"] * 6, "ds": [*range(5), *range(2, 8)]})
     assert Framing(3, horizon=2).windows(panel.assign(y=1.0)).target_span == (3, 7)
+
+
+def test_windows_go_to_another_process_and_come_back():
+    windows = Framing(3, horizon=2).windows(np.arange(12.0))[2:]
+    again = pickle.loads(pickle.dumps(windows))
+    assert (again.framing, again.starts) == (windows.framing, windows.starts)
+    np.testing.assert_array_equal(again.X, windows.X)
+    np.testing.assert_array_equal(again.y, windows.y)
+
+
+def test_the_number_of_inputs_before_the_targets_have_names():
+    assert Framing(3).n_inputs == Framing(3, targets="a").n_inputs == 1
+    assert Framing(3, past_covariates=["b", "c"]).n_inputs == 3
+    assert Framing(3, past_covariates="b", use_target_history=False).n_inputs == 1
+
+
+@pytest.mark.parametrize("missing", ["refuse", "mask"])
+def test_at_every_row_are_the_windows_at_stride_1(missing):
+    table = pd.DataFrame({"y": np.arange(40.0)}, pd.date_range("2024", periods=40, freq="h"))
+    if missing == "mask":
+        table.iloc[[7, 20, 21, 22]] = np.nan
+    table = table.drop(table.index[30])
+    settings = {"horizon": 2, "missing": missing, "min_history": 2 if missing == "mask" else None}
+    found = Framing(3, stride=4, **settings).windows(table).at_every_row()
+    expected = Framing(3, **settings).windows(table)
+    np.testing.assert_array_equal(found.X, expected.X)
+    np.testing.assert_array_equal(found.y, expected.y)
+    assert found.framing == expected.framing
+
+
+def test_one_stretch_that_is_long_enough_needs_no_list_of_windows():
+    table = pd.DataFrame({"y": np.arange(40.0)}, pd.date_range("2024", periods=40, freq="h"))
+    windows = Framing(6, stride=2).windows(table.drop(table.index[[4, 37]]))
+    assert windows.starts == range(4, 30, 2)
 
 
 # --- gaps and calendars ---------------------------------------------------------------------------

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tsforecast import Framing, datasets, fill_gaps
+from tsforecast import Framing, datasets, fill_gaps, tables
+from tsforecast import framing as framing_module
 
 HOURS = pd.date_range("2024-01-01", periods=12, freq="h")
 
@@ -87,7 +88,7 @@ def test_a_table_too_short():
     text = message(Framing(8, lead=2, horizon=4).windows, hourly())
     says(text, "12 rows", "needs 13 rows", "lookback 8 + lead 2 + horizon 4 - 1", "shorten")
     assert len(Framing(8, lead=2, horizon=3).windows(hourly())) == 1  # what it says is enough
-    says(message(Framing(3).windows, np.array([])), "0 rows", "needs 4 rows")
+    says(message(Framing(3).windows, np.array([])), "The table has 0 rows. One window needs 4 rows")
 
 
 def test_a_table_too_short_because_of_its_gaps():
@@ -242,6 +243,12 @@ def test_an_index_that_holds_no_times():
     says(message(Framing(3).windows, hourly().set_index(pd.Index(np.arange(12) / 2))), "float64")
 
 
+def test_rows_that_are_apart_in_another_way_from_some_row_on():
+    days = pd.date_range(HOURS[-1], periods=30, freq="D")[1:]
+    table = pd.DataFrame({"load": np.arange(41.0)}, index=HOURS.append(days))
+    says(message(Framing(3).windows, table), "two spacings", HOURS[-1], "1 days", "resample")
+
+
 def test_several_series_in_one_table():
     panel = pd.concat({"north": hourly(), "south": hourly()}, names=["unique_id", "ds"])
     text = message(Framing(3).windows, panel)
@@ -255,6 +262,39 @@ def test_rows_missing_before_a_forecast():
     says(text, "missing between", HOURS[9], HOURS[11], "last 3 rows", "Fill them")
     text = message(Framing(5).last_window, hourly().drop(HOURS[8]))
     says(text, f"missing between {HOURS[7]} and", HOURS[9], "last 5 rows")
+    later = hourly(y=np.arange(12.0)).drop(HOURS[8]).reset_index(names="ds")
+    whole = hourly(y=np.arange(12.0)).reset_index(names="ds")
+    panel = pd.concat([whole.assign(unique_id="a"), later.assign(unique_id="b")])
+    text = message(Framing(5).last_window, panel)
+    says(text, f"missing between {HOURS[7]} and", HOURS[9], "last 5 rows")
+
+
+def test_too_few_known_steps_before_a_forecast():
+    table = hourly(y=np.arange(12.0))
+    table.iloc[[8, 9, 11]] = np.nan
+    framing = Framing(4, missing="mask", min_history=3)
+    text = message(framing.last_window, table)
+    assert text.startswith("The table has 1 known steps among its last 4, and a forecast needs 3 (")
+    panel = table.reset_index(names="ds").assign(unique_id="a")
+    says(message(framing.last_window, panel), "Series 'a' has 1 known steps")
+
+
+def test_windows_that_do_not_fit_into_memory(monkeypatch):
+    monkeypatch.setattr(tables, "free_memory", lambda: 1e6)
+    monkeypatch.setattr(tables, "SMALL", 0)
+    monkeypatch.setattr(framing_module, "SMALL", 0)
+    rows = pd.DataFrame(
+        {"y": np.arange(200_000.0)}, pd.date_range("2024", periods=200_000, freq="s")
+    )
+    windows = Framing(50, horizon=2, targets="y").windows(rows.drop(rows.index[[500, 9000]]))
+    with pytest.raises(MemoryError) as caught:
+        windows.X  # noqa: B018
+    size = 8 * 50 * len(windows) / 1e9
+    says(str(caught.value), "windows of 50 x 1 numbers, copied", f"{size:.1f}", "windows.batches()")
+    with pytest.raises(MemoryError) as caught:
+        windows.batch(np.arange(100_000))
+    says(str(caught.value), "A batch of 100,000 windows", f"{4 * 52 * 1e5 / 1e9:.1f}")
+    says(str(caught.value), "Give a smaller batch_size, or cut fewer windows: Framing(stride=...).")
 
 
 # --- splitting and batching -----------------------------------------------------------------------
@@ -293,6 +333,10 @@ def test_a_series_that_is_too_short_for_a_forecast():
         "1 of 3 series are too short",
     )
     assert Framing(4).last_window(panel[:9])[:, :, 0].tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+    text = message(Framing(6).last_window, panel)
+    says(text, "Series 'a' has 5 rows", "3 of 3 series are too short")
+    assert Framing(5).last_window(panel[:5])[:, :, 0].tolist() == [[0, 1, 2, 3, 4]]
+    says(message(Framing(5).last_window, panel[:9]), "Series 'b' has 4 rows", "1 of 2 series")
 
 
 @pytest.mark.parametrize("border", ["yesterday-ish", 2.5, None, pd.Timestamp("2024", tz="UTC")])
@@ -342,6 +386,11 @@ def test_future_covariates_given_twice_or_as_an_array():
     says(message(WEATHER.last_window, hourly(), future), AHEAD[1], "more than once")
     text = message(WEATHER.last_window, hourly(), np.zeros((2, 1)))
     says(text, "future=", "DataFrame", "ndarray")
+
+
+def test_an_array_for_a_framing_whose_columns_have_names():
+    text = message(Framing(3, targets="load").last_window, np.zeros((9, 2)))
+    says(text, "column 'load'", "columns are: 0, 1")
 
 
 def test_an_array_with_too_few_columns_for_the_forecast():

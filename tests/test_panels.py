@@ -144,6 +144,8 @@ def test_future_covariates_of_a_panel():
     future = framing.target_times(panel).to_frame(index=False).assign(price=[1.0, 2.0, 3.0, 4.0])
     inputs = framing.last_window(panel, future.iloc[::-1])
     assert inputs["future"][:, :, 0].tolist() == [[1, 2], [3, 4]]
+    indexed = framing.last_window(panel, future.set_index(["unique_id", "ds"]))
+    assert indexed["future"].tolist() == inputs["future"].tolist()
     with pytest.raises(ValueError, match=r"no row for \('b', .*1 of 4"):
         framing.last_window(panel, future.iloc[:3])
     with pytest.raises(ValueError, match="no column 'ds'"):
