@@ -4,6 +4,7 @@ and whole files. `benchmarks/faults.py` does the same 200 times, on a disk that 
 import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -100,6 +101,25 @@ def search(storage: Path) -> pd.DataFrame:
     return found.table[["units", "error"]]
 
 
+def test_a_database_that_was_only_begun_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk SQLite keeps a table without its index, and names could come twice in it."""
+    import optuna
+    from sqlalchemy.exc import OperationalError
+
+    def begun(url: str) -> None:
+        with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
+            database.execute("create table studies (study_id integer, study_name varchar)")
+        raise OperationalError("", {}, sqlite3.OperationalError("database or disk is full"))
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="could not be .* is full"):
+        patched.setattr(optuna.storages, "RDBStorage", begun)
+        search(tmp_path / "study.db")
+    assert not list(tmp_path.iterdir())
+    assert len(search(tmp_path / "study.db")) == 2
+
+
 @pytest.mark.parametrize("name", ["study.db", "study.log"])
 def test_a_study_that_was_killed_before_it_said_what_it_is_about(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -169,7 +189,7 @@ def largest_file(size: int) -> Any:
     [
         ("save", [0, 1, 5_000, 20_000, 30_000]),
         ("fit", [0, 5_000]),
-        ("study.db", [0, 50_000]),
+        ("study.db", [0, 20_000, 50_000]),
         ("study.log", [0, 300]),
         ("download", [0, 5_000]),
     ],

@@ -339,6 +339,22 @@ def test_a_file_is_replaced_where_a_link_leads_to(tmp_path):
     assert (tmp_path / "real.txt").read_text() == "new"
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_is_made_once_leaves_that_of_a_faster_process(tmp_path, monkeypatch, links):
+    def refuse(*_):
+        raise PermissionError("this file system has no links")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "made.txt"
+    write_whole(path, lambda new: new.write_text("first"), once=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["made.txt"]
+    assert path.read_text() == "first"
+    write_whole(path, lambda new: new.write_text("second"), once=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["made.txt"]
+    assert path.read_text() == "first"
+
+
 # --- files that are damaged, foreign or newer -----------------------------------------------------
 
 

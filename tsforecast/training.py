@@ -246,7 +246,9 @@ def _bytes_per_window(model: keras.Model) -> float:
     return 4.0 * numbers
 
 
-def write_whole(path: str | PathLike[str], fill: Callable[[Path], None]) -> None:
+def write_whole(
+    path: str | PathLike[str], fill: Callable[[Path], None], once: bool = False
+) -> None:
     """Write a file beside `path`, then put it in its place: a failed save changes nothing.
 
     Parameters
@@ -255,6 +257,8 @@ def write_whole(path: str | PathLike[str], fill: Callable[[Path], None]) -> None
         Of the file to write or to replace.
     fill : function
         Is given the path of the new file, with the same ending, and writes it.
+    once : bool
+        Leave a file alone that another process has put there in the meantime.
 
     Raises
     ------
@@ -279,12 +283,25 @@ def write_whole(path: str | PathLike[str], fill: Callable[[Path], None]) -> None
         fill(new)
         with open(new, "rb+") as file:
             os.fsync(file.fileno())  # on the disk before the old file goes
-        os.replace(new, target)
+        _put(new, target, once)
     except OSError as error:
         raise unwritten(path, error) from error
     finally:
-        new.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it is not there, or the disk is read-only
+            new.unlink()
     _remove_parts(target, older_than=3600)
+
+
+def _put(new: Path, target: Path, once: bool) -> None:
+    if once:
+        try:
+            return os.link(new, target)
+        except FileExistsError:
+            return
+        except OSError:  # a file system without links
+            if target.exists():
+                return
+    os.replace(new, target)
 
 
 def unwritten(path: str | PathLike[str], error: OSError) -> OSError:
@@ -298,7 +315,7 @@ def unwritten(path: str | PathLike[str], error: OSError) -> OSError:
 
 def _remove_parts(target: Path, older_than: float) -> None:
     """Remove what processes left that were killed while they wrote this file, seconds ago."""
-    for part in target.parent.glob(f".{glob.escape(target.stem)}.*.part{target.suffix}"):
+    for part in target.parent.glob(f".{glob.escape(target.stem)}.*.part{target.suffix}*"):
         with contextlib.suppress(OSError):  # another process has removed it
             if not older_than or time.time() - part.stat().st_mtime > older_than:
                 part.unlink()

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from tsforecast.framing import Windows
 from tsforecast.jobs import Job, run_jobs
 from tsforecast.models import ENCODERS
 from tsforecast.tables import Table, as_label, check_whole_number, is_panel, read_table
-from tsforecast.training import unwritten
+from tsforecast.training import unwritten, write_whole
 
 FIXED = (
     "horizon",
@@ -38,6 +39,7 @@ FIXED = (
     "intervals",
 )  # what is scored, not a setting
 METRICS = ("mae", "rmse", "mase")
+DATABASES = (".db", ".sqlite", ".sqlite3")
 RANDOM = 8  # trials that are drawn before Optuna looks at results
 
 
@@ -613,6 +615,8 @@ def _open_study(storage: str | PathLike[str] | None, about: dict[str, str]) -> I
     """A new study, or the one that the storage holds, if it is about the same."""
     import optuna
 
+    if storage is not None and fspath(storage).endswith(DATABASES):
+        _make_database(fspath(storage))
     with _told_in_words(storage):
         place = None if storage is None else _open_storage(fspath(storage))
         study = optuna.create_study(storage=place, study_name="tsforecast", load_if_exists=True)
@@ -637,11 +641,26 @@ def _open_study(storage: str | PathLike[str] | None, about: dict[str, str]) -> I
             place.engine.dispose()
 
 
+def _make_database(path: str) -> None:
+    """A database without studies, whole in its place: on a full disk a table may lack its index."""
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import OperationalError
+
+    def fill(new: Path) -> None:
+        try:
+            RDBStorage(f"sqlite:///{new}").engine.dispose()
+        except OperationalError as problem:
+            raise OSError(str(problem.orig)) from problem
+
+    if not os.path.exists(path):
+        write_whole(path, fill, once=True)
+
+
 def _open_storage(path: str) -> Any:
     from optuna.storages import JournalStorage, RDBStorage
     from optuna.storages.journal import JournalFileBackend
 
-    if path.endswith((".db", ".sqlite", ".sqlite3")):
+    if path.endswith(DATABASES):
         from sqlalchemy.exc import DatabaseError, OperationalError
 
         try:
