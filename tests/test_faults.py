@@ -113,7 +113,7 @@ def test_a_database_that_was_only_begun_is_not_kept(
             database.execute("create table studies (study_id integer, study_name varchar)")
         raise OperationalError("", {}, sqlite3.OperationalError("database or disk is full"))
 
-    with monkeypatch.context() as patched, pytest.raises(OSError, match="could not be .* is full"):
+    with monkeypatch.context() as patched, pytest.raises(OSError, match=r"could not be .* is full"):
         patched.setattr(optuna.storages, "RDBStorage", begun)
         search(tmp_path / "study.db")
     assert not list(tmp_path.iterdir())

@@ -7,6 +7,7 @@ import pickle
 import tracemalloc
 from contextlib import redirect_stdout
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import psutil
@@ -435,6 +436,8 @@ def test_the_span_of_the_targets_is_that_of_the_first_and_the_last():
     assert Framing(3, horizon=2).windows(np.arange(12.0)).target_span == (3, 11)
     panel = pd.DataFrame({"unique_id": ["a"] * 5 + ["b"] * 6, "ds": [*range(5), *range(2, 8)]})
     assert Framing(3, horizon=2).windows(panel.assign(y=1.0)).target_span == (3, 7)
+    panel["ds"] = [*range(3, 8), *range(6)]  # the series that comes last ends first
+    assert Framing(3, horizon=2).windows(panel.assign(y=1.0)).target_span == (3, 7)
 
 
 def test_windows_go_to_another_process_and_come_back():
@@ -527,6 +530,23 @@ def test_days_in_a_time_zone_across_a_change_of_clocks(missing):
     table = pd.DataFrame({"load": np.arange(30.0)}, index=pd.DatetimeIndex(index, freq=None))
     windows = Framing(3).windows(table.drop(index[missing]))
     assert len(windows) == (27 if not missing else (10 - 3) + (19 - 3))
+
+
+@pytest.mark.parametrize("freq", ["D", "W-WED", "MS"])
+def test_the_days_to_forecast_are_days_of_the_same_clock(freq):
+    index = pd.date_range("2024-01-01", periods=30, freq=freq, tz="Europe/Berlin")
+    for rows in range(4, 12):
+        table = pd.DataFrame({"load": np.arange(float(rows))}, index=index[:rows])
+        found = Framing(3, horizon=10).target_times(table)
+        assert found.tolist() == index[rows : rows + 10].tolist()
+
+
+def test_a_window_is_drawn_on_the_axes_that_are_given():
+    figure, (left, right) = plt.subplots(1, 2)
+    assert Framing(3).windows(np.arange(12.0)).plot(2, ax=right) is right
+    assert right.has_data()
+    assert not left.has_data()
+    plt.close(figure)
 
 
 @pytest.mark.parametrize("freq", ["M", "Q", "2h", "W"])

@@ -801,3 +801,16 @@ def test_gaps_in_local_times_whose_clock_is_set_back():
     days = days.tz_localize("America/New_York", ambiguous=np.ones(30, dtype=bool))
     table = pd.DataFrame({"y": np.arange(30.0)}, index=days).drop(days[[5, 6]])
     assert fill_gaps(table).index.tolist() == days.tolist()
+
+
+@pytest.mark.parametrize("missing", ["skip", "mask"])
+def test_no_window_with_all_of_its_targets_says_which_column_lacks_most(missing):
+    index = pd.date_range("2024", periods=12, freq="h")
+    table = pd.DataFrame({"load": np.arange(12.0), "heat": np.arange(12.0), "other": 0.0}, index)
+    table.loc[index[::2], "load"] = np.nan
+    table.loc[index[:2], "heat"] = np.nan
+    framing = Framing(3, horizon=2, targets="load", past_covariates="heat", missing=missing)
+    lacks = {"skip": "an input or a target", "mask": "known steps or a target"}[missing]
+    with pytest.raises(ValueError) as caught:
+        framing.windows(table)
+    assert f"each of 8 lacks {lacks}. Column 'load' is missing in 6 of 12 rows." in str(caught.value)

@@ -122,6 +122,20 @@ def test_text_becomes_categories_that_later_windows_keep():
     assert windows.framing.windows(other).static[:, 0].tolist() == [0.0] * 5 + [2.0] * 5
 
 
+def test_categories_may_be_text_and_numbers():
+    panel = make_panel({"a": 8, "b": 8, "c": 8}, kind=["shop", 24, 7])
+    windows = Framing(3, targets="y", static_covariates="kind").windows(panel)
+    assert windows.framing.categories == (("kind", (24, 7, "shop")),)
+    assert windows.static[:, 0].tolist() == [3.0] * 5 + [1.0] * 5 + [2.0] * 5
+
+
+def test_a_panel_describes_a_window_and_leaves_the_sum_of_rows_out(capsys):
+    Framing(3).windows(make_panel({"a": 8})).describe()
+    lines = capsys.readouterr().out.splitlines()
+    assert "5 windows of 1 series" in lines[0]
+    assert not any("lookback" in line for line in lines)
+
+
 def test_the_series_itself_can_be_a_category():
     panel = make_panel({"a": 8, "b": 8})
     windows = Framing(3, targets="y", static_covariates="unique_id").windows(panel)
