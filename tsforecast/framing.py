@@ -1053,11 +1053,13 @@ def _known_windows(framing: Framing, rows: Rows, starts: range | np.ndarray) -> 
         used = [rows.columns.index(name) for name in _used(framing)]
         missing = np.isnan(rows.values[:, used]).sum(axis=0)
         worst = _used(framing)[int(np.argmax(missing))]
+        lacks, steps = "an input or a target", "rows"
+        if framing.missing == "mask":
+            lacks, steps = "known steps or a target", "steps, with those before the first row"
         raise ValueError(
-            f"No window is left: each of {len(keep)} lacks "
-            f"{'an input or a target' if framing.missing == 'skip' else 'known steps or a target'}. "
-            f"Column {worst!r} is missing in {missing.max()} of {len(rows.values)} rows. Fill it "
-            f"(tsf.fill_gaps(table)), leave it out, or shorten the lookback or the horizon."
+            f"No window is left: each of {len(keep)} lacks {lacks}. Column {worst!r} is missing in "
+            f"{missing.max()} of {len(rows.values)} {steps}. Fill it (tsf.fill_gaps(table)), leave "
+            f"it out, or shorten the lookback or the horizon."
         )
     return begin[keep]
 
