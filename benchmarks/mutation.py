@@ -6,11 +6,13 @@ A random sample of the changes is taken of each module. The changes are those of
 an environment of its own: see ``benchmarks/README.md``.
 
 A change is killed if a test fails or does not end. It survives if all tests pass that run the
-changed lines, the fastest first, up to `BUDGET` seconds of them. What survives is listed in
-``results/mutation_survivors.md``, with the reason from ``mutants/reasons.json`` where it has one.
+changed lines, the fastest first, up to `BUDGET` seconds of them. Each module has a record of its
+own, ``results/mutation_framing.json``, and beside it a list of what survives, with the reason from
+``mutants/reasons.json``.
 
 ``--module framing --count 50`` is a part of it, and writes no record. ``--keep FILE`` keeps what
-each change was killed by: the next run tries that test first.
+became of each change: it is not tried again while the package and the module's tests are the same,
+and where they are not, the test that killed it is tried first.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ from benchmarks.mutants.make import REQUIREMENTS  # noqa: E402
 FOLDER = ROOT / "build" / "mutation"
 TOOL = FOLDER / "tool" / "bin" / "python"
 REASONS = REQUIREMENTS.with_name("reasons.json")
-SURVIVORS = record.RESULTS / "mutation_survivors.md"
+MISSING = "no reason is known: a test is missing"
 SEED, COUNT = 0, 300
 BUDGET = 60.0  # seconds of tests per mutant, by the time that they take without one
 SLOW = 15.0  # a test that takes longer is left out
@@ -110,7 +112,7 @@ def test_files(module: str) -> list[str]:
 
 def map_of(module: str, worker: Worker, folder: Path | None) -> dict[str, Any]:
     """Which tests run which lines of a module; from a file of `folder` where it has one."""
-    path = folder / f"{module}.json" if folder else None
+    path = folder / f"{module}-{code_of(module)}.json" if folder else None
     if path and path.exists():
         return json.loads(path.read_text(encoding="utf-8"))
     found = worker.do(what="map", files=test_files(module), limit=3600)
@@ -208,19 +210,30 @@ def try_one(worker: Worker, tests: Tests, mutant: dict[str, Any], before: str) -
 
 
 class Kept:
-    """What became of mutants in an earlier run: a line of JSON each."""
+    """What became of mutants in earlier runs: a line of JSON each."""
 
     def __init__(self, path: Path | None) -> None:
-        self.path, self.by = path, {}
+        self.path, self.results, self.by = path, {}, {}
+        self.code = {module: code_of(module) for module in MODULES}
         if path and path.exists():
             for line in path.read_text(encoding="utf-8").splitlines():
-                name, result = json.loads(line)
+                name, result, code = json.loads(line)
                 self.by[name] = result["by"]
+                if code == self.code[name.split(".")[0]]:  # else it would be another experiment
+                    self.results[name] = result
 
     def add(self, name: str, result: dict[str, Any]) -> None:
         if self.path:
+            code = self.code[name.split(".")[0]]
             with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([name, result]) + "\n")
+                file.write(json.dumps([name, result, code]) + "\n")
+
+
+def code_of(module: str) -> str:
+    """A hash of what the results of a module hang on: the package and the tests about it."""
+    names = [*record.package_files(), *test_files(module), "conftest.py", "pyproject.toml"]
+    files = [ROOT / name for name in sorted(set(names))] + [REQUIREMENTS]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
 
 def run(mutants: list[dict[str, Any]], tests: Tests, workers: list[Worker], kept: Kept) -> None:
@@ -237,10 +250,13 @@ def run(mutants: list[dict[str, Any]], tests: Tests, workers: list[Worker], kept
             except queue.Empty:
                 return
             name = name_of(mutant)
-            result = try_one(worker, tests, mutant, kept.by.get(name, ""))
+            result = kept.results.get(name)
+            if result is None:
+                result = try_one(worker, tests, mutant, kept.by.get(name, ""))
+                with lock:
+                    kept.add(name, result)
             with lock:
                 mutant["result"] = result
-                kept.add(name, result)
                 done[result["kind"]] += 1
                 words = "" if result["by"] else f"  {name} (line {mutant['line']})"
                 print(f"{sum(done.values())}/{len(mutants)} {dict(done)}{words}", flush=True)
@@ -289,16 +305,28 @@ def survivors(mutants: list[dict[str, Any]]) -> Iterator[str]:
     known = reasons()
     yield "# Mutants that no test notices\n\nWritten by `python benchmarks/mutation.py`. "
     yield "The first line of each is the code, the second what it was changed to.\n"
-    for module in MODULES:
-        left = [m for m in mutants if m["module"] == module]
-        left = [m for m in left if m["result"]["kind"] == "survived"]
-        if left:
-            yield f"\n## {module}\n"
-        for mutant in sorted(left, key=lambda m: (m["line"], m["change"])):
-            reason = known.get(name_of(mutant), "no reason is known: a test is missing")
-            lines = "\n".join(mutant["change"])
-            yield f"\n`{mutant['function']}`, line {mutant['line']}: {reason}\n\n"
-            yield f"```diff\n{lines}\n```\n"
+    for mutant in sorted(mutants, key=lambda m: (m["line"], m["change"])):
+        reason = known.get(name_of(mutant), MISSING)
+        lines = "\n".join(mutant["change"])
+        yield f"\n`{mutant['function']}`, line {mutant['line']}: {reason}\n\n"
+        yield f"```diff\n{lines}\n```\n"
+
+
+def keep_record(module: str, seed: int, mutants: list[dict[str, Any]], tests: int) -> None:
+    """The record of a module, and the list of what survived beside it."""
+    left = [mutant for mutant in mutants if mutant["result"]["kind"] == "survived"]
+    text = "".join(survivors(left))
+    results: dict[str, Any] = {
+        "seed": seed,
+        "seconds_of_tests_per_mutant": BUDGET,
+        "tests": tests,
+        "mutmut": REQUIREMENTS.read_text().strip(),
+        **summary(mutants, mutants[0]["of"]),
+        "with_a_reason": sum(name_of(mutant) in reasons() for mutant in left),
+        "survivors": hashlib.sha256(text.encode()).hexdigest(),
+    }
+    print(record.write(f"mutation_{module}", __file__, results))
+    (record.RESULTS / f"mutation_{module}.md").write_text(text, encoding="utf-8")
 
 
 def main() -> None:
@@ -307,9 +335,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=COUNT, help="mutants of each module")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--keep", type=Path, help="a file that remembers what killed each mutant")
     parser.add_argument(
-        "--map", type=Path, help="a file that remembers which tests run which lines"
+        "--keep", type=Path, help="a file that remembers what became of each mutant"
+    )
+    parser.add_argument(
+        "--map", type=Path, help="a folder that remembers which tests run which lines"
     )
     parser.add_argument("--only-survivors", action="store_true", help="of --keep; no record")
     parser.add_argument("--quick", action="store_true", help="a few mutants, and no record")
@@ -318,41 +348,21 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     kept = Kept(chosen.keep)
     workers = [Worker(number) for number in range(chosen.workers)]
-    mutants, sizes, tried = [], {}, {}
     try:
         for module in chosen.module:
-            found = map_of(module, workers[0], chosen.map)
-            tried[module] = found["seconds"]
-            print(f"{module}: {len(tried[module])} tests, {sum(tried[module].values()):.0f} s")
             drawn = make(module, chosen.seed, count)
-            sizes[module] = drawn[0]["of"]
             if chosen.only_survivors:
                 drawn = [m for m in drawn if kept.by.get(name_of(m)) == ""]
+            found = map_of(module, workers[0], chosen.map)
+            tests = len(found["seconds"])
+            print(f"{module}: {tests} tests, {sum(found['seconds'].values()):.0f} s")
             run(drawn, Tests(found), workers, kept)
-            mutants += drawn
+            print(json.dumps(summary(drawn, drawn[0]["of"]), indent=1), flush=True)
+            if count >= COUNT and not chosen.only_survivors:
+                keep_record(module, chosen.seed, drawn, tests)
     finally:
         for worker in workers:
             worker.close()
-    results: dict[str, Any] = {
-        "seed": chosen.seed,
-        "seconds_of_tests_per_mutant": BUDGET,
-        "tests": {module: len(seconds) for module, seconds in tried.items()},
-        "mutmut": REQUIREMENTS.read_text().strip(),
-        "modules": {
-            module: summary([m for m in mutants if m["module"] == module], sizes[module])
-            for module in chosen.module
-            if any(m["module"] == module for m in mutants)
-        },
-    }
-    print(json.dumps(results, indent=1))
-    if set(chosen.module) == set(MODULES) and count >= COUNT and not chosen.only_survivors:
-        known = reasons()
-        left = [m for m in mutants if m["result"]["kind"] == "survived"]
-        text = "".join(survivors(mutants))
-        SURVIVORS.write_text(text, encoding="utf-8")
-        results["with_a_reason"] = sum(name_of(m) in known for m in left)
-        results["survivors"] = hashlib.sha256(text.encode()).hexdigest()
-        print(record.write("mutation", __file__, results))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A figure of a recorded measurement: the role ``{recorded}`name path format` ``.
 
-``{recorded}`mutation modules.framing.share .0%` `` writes what ``benchmarks/results/mutation.json``
+``{recorded}`mutation_framing share .0%` `` writes what ``benchmarks/results/mutation_framing.json``
 holds there, in that format. So no figure on a page is typed by hand, and a record that is repeated
 changes the page. A place that the record does not have is an error of the build.
 """
