@@ -168,3 +168,29 @@ def test_a_model_named_as_another_column(name):
     model = build_model(windows.framing, units=2, scaling="none")
     with pytest.raises(ValueError, match=f"cannot be called '{name}'"):
         forecast_table({name: model}, windows)
+
+
+def test_a_model_with_quantiles_brings_its_own_ends():
+    windows = Framing(3, horizon=2, targets=["a", "b"]).windows(make_table())
+    model = model_for(windows, quantiles=(0.05, 0.1, 0.5, 0.9, 0.95))
+    values, table = predict(model, windows), forecast_table(model, windows)
+    for place, name in enumerate(("-lo-90", "-lo-80", "", "-hi-80", "-hi-90")):
+        for column, target in enumerate("ab"):
+            found = table.loc[table["unique_id"] == target, f"LSTM{name}"]
+            np.testing.assert_allclose(found, values[:, :, column, place].ravel(), rtol=1e-6)
+
+
+def test_errors_by_step_of_several_targets_name_their_levels():
+    windows = Framing(3, horizon=2, targets=["a", "b"]).windows(make_table())
+    errors = score_by_step(forecast_table(model_for(windows), windows))
+    assert errors.index.names == ["unique_id", "step"]
+    assert [*errors.index] == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
+
+
+def test_the_skill_is_against_the_naive_forecast_of_the_same_target():
+    windows = Framing(3, horizon=2, targets=["a", "b"]).windows(make_table())
+    scores = score(forecast_table(model_for(windows), windows, 2), windows, 2)
+    for target in "ab":
+        naive = scores.loc[(target, "naive"), "mae"]
+        part = scores.loc[target]
+        np.testing.assert_allclose(part["skill"], 1 - part["mae"] / naive)

@@ -1,6 +1,8 @@
 """A backtest: forecasts by a plain loop, no look into the future, scores by hand, clear errors."""
 
 import copy
+import re
+import sys
 import warnings
 
 import joblib
@@ -9,7 +11,9 @@ import pandas as pd
 import pytest
 
 import tsforecast as tsf
-from tsforecast import Framing, backtest
+from tsforecast import Framing, backtest, tables
+
+rolling = sys.modules[backtest.__module__]
 
 
 class Linear:
@@ -746,6 +750,68 @@ def test_other_bad_input():
     keras_model = tsf.build_model(Framing(3), units=2)
     with pytest.raises(TypeError, match=r"tsf.forecast_table\(model, windows\)"):
         backtest(keras_model, table)
+
+
+def test_a_message_names_the_ends_of_the_table():
+    table = make_table()
+    first, last = (re.escape(str(table.index[row])) for row in (0, -1))
+    with pytest.raises(ValueError, match=f"trained until {last}, and the table ends at {last}:"):
+        backtest(Linear(4, targets="a").fit(table), table)
+    with pytest.raises(ValueError, match=f"which runs from {first} to {last}. Give the time"):
+        backtest(FITTED, table, start="2025-01-01", progress=False)
+
+
+def test_a_table_of_forecasts_that_does_not_fit_is_refused(monkeypatch):
+    table = make_table()
+    rows = len(backtest(FITTED, table, every=1, **QUIET).table)
+    needed = 2 * 8.0 * rows * (len(rolling.ABOUT) + 1 + 1)  # the model and the baseline
+    monkeypatch.setattr(tables, "SMALL", 0)
+    monkeypatch.setattr(tables, "free_memory", lambda: needed / 0.99)
+    backtest(FITTED, table, every=1, **QUIET)
+    monkeypatch.setattr(tables, "free_memory", lambda: needed * 0.99)
+    with pytest.raises(MemoryError, match=f"{rows} rows.*larger every="):
+        backtest(FITTED, table, every=1, **QUIET)
+
+
+def test_one_date_far_away_is_refused_before_every_step_to_it_is_made(monkeypatch):
+    monkeypatch.setattr(tables, "free_memory", lambda: 1e9)
+    far = pd.Index([*range(20), 10**9])
+    with pytest.raises(MemoryError, match=r"there are 1,000,000,001 time steps: 8\.0 GB"):
+        rolling._clock(far)
+
+
+@pytest.mark.parametrize(
+    "every_step",
+    [
+        pd.RangeIndex(3, 12, 2),
+        pd.date_range("2024", periods=9, freq="h"),
+        pd.period_range("2024", periods=9, freq="M"),
+    ],
+    ids=["numbers", "times", "periods"],
+)
+def test_the_clock_has_every_step_once(every_step):
+    rows = every_step[[0, 1, 2, -1, 1]]
+    assert rolling._clock(rows).tolist() == every_step.tolist()
+
+
+def test_values_outside_of_a_series_are_unknown():
+    steps = np.array([[1, 2, 3], [4, 5, 6]])
+    found = rolling._values_at((2, np.array([20.0, 30.0, 40.0])), steps)
+    np.testing.assert_array_equal(found, [[np.nan, 20, 30], [40, np.nan, np.nan]])
+
+
+def test_a_model_has_its_alias_or_the_name_of_its_class():
+    class Theta:
+        pass
+
+    class Other:
+        alias = "other"
+
+    assert [rolling._name_of(one) for one in ("naive", Theta(), Other())] == [
+        "naive",
+        "Theta",
+        "other",
+    ]
 
 
 def test_errors_come_before_any_training():
