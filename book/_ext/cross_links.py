@@ -26,14 +26,14 @@ PLAIN = {
     "panel": r"solar panels?|row of a panel is",
     "patch": r"patches of the map",
     "precision": r"single precision",
-    "sample": r"fair sample|sample of (a few|the series)|(your|the) sample",
+    "sample": r"fair sample|sample of (a few|the series|the windows)|(your|the) sample",
     "season": r"season of the year|in one season say|has every season|of seasons ahead",
     "skip": r"skip (the|out|where)|(that|also|model) skips?|[\"“]skip[\"”]",
     "state": r"Australian state|machine state|(eight|8|no|two) states"
     r"|state (of Victoria|and industry|belong|that it does not)",
     "table": r"table (above|at the end|that says|says so|of a backtest|of July)|spread of the table"
     r"|(this|such a|their) tables?",
-    "unit": r"(own|what|per|that|common|different|no|without a) units?"
+    "unit": r"(own|what|per|that|their|common|different|no|without a) units?"
     r"|units? (of|that|\(scaling|are the same|differ|is measured|above|changed)",
 }
 NO_WORDS_IN = (
