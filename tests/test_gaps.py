@@ -819,3 +819,17 @@ def test_no_window_with_all_of_its_targets_says_which_column_lacks_most(missing,
     framing = Framing(3, horizon=2, targets="load", past_covariates="heat", missing=missing)
     with pytest.raises(ValueError, match=re.escape(words)):
         framing.windows(table)
+
+
+@pytest.mark.parametrize("freq", ["h", "D", "MS"])
+@pytest.mark.parametrize("year", ["1500", "2024", "9000"])
+def test_years_that_nanoseconds_do_not_reach(year, freq):
+    """Found by fuzzing."""
+    index = pd.date_range(np.datetime64(year, "s"), periods=9, freq=freq, unit="s")
+    table = pd.DataFrame({"y": np.arange(9.0)}, index).drop(index[5])
+    framing = Framing(3, missing="mask", min_history=2)
+    assert framing.windows(table).target_times(0)[0] == index[2]
+    assert framing.target_times(table)[0] == index[8] + (
+        index[8] - index[7] if freq != "MS" else pd.offsets.MonthBegin()
+    )
+    assert framing.last_window(table)[0, :, 0].tolist() == [6, 7, 8]

@@ -409,8 +409,8 @@ def _times_from(first: pd.Index, counts: np.ndarray, number: np.ndarray, freq: A
     if not isinstance(times, pd.DatetimeIndex):
         return times + number * freq
     if isinstance(freq, pd.tseries.offsets.Tick):
-        steps = pd.to_timedelta(number * pd.Timedelta(freq).value, unit="ns")
-        return (times + steps).as_unit(times.unit).rename(first.name)
+        step = pd.Timedelta(freq).as_unit(times.unit)  # years before 1678 do not fit nanoseconds
+        return (times + number * step.to_timedelta64()).as_unit(times.unit).rename(first.name)
     low, high = int(number.min()), int(number.max())  # months, days: counted out for each first
     unique: Any
     code, unique = pd.factorize(first)
