@@ -440,6 +440,18 @@ def test_the_span_of_the_targets_is_that_of_the_first_and_the_last():
     assert Framing(3, horizon=2).windows(panel.assign(y=1.0)).target_span == (3, 7)
 
 
+def test_shuffled_batches_come_in_an_order_of_their_own():
+    windows = Framing(3).windows(np.arange(60.0))
+    first, again, other = (
+        np.concatenate([y.ravel() for _, y in windows.batches(8, shuffle=True, seed=seed)])
+        for seed in (0, 0, 1)
+    )
+    assert first.tolist() == again.tolist()
+    assert sorted(first) == sorted(other) == windows.y.ravel().tolist()
+    assert first.tolist() != sorted(first)
+    assert first.tolist() != other.tolist()
+
+
 def test_windows_go_to_another_process_and_come_back():
     windows = Framing(3, horizon=2).windows(np.arange(12.0))[2:]
     again = pickle.loads(pickle.dumps(windows))
@@ -587,6 +599,13 @@ def test_a_gap_in_the_last_rows_is_found_even_if_only_those_are_evenly_spaced():
     table = pd.DataFrame({"a": np.arange(20.0)}, index=index).drop(index[[16, 18]])
     with pytest.raises(ValueError, match="Rows are missing"):
         Framing(3).last_window(table)  # 15:00, 17:00, 19:00
+
+
+def test_future_values_may_be_of_several_kinds():
+    table = pd.DataFrame({"y": np.arange(9.0), "a": 1.0, "b": 2}, pd.RangeIndex(9))
+    framing = Framing(3, horizon=2, targets="y", future_covariates=["a", "b"])
+    future = pd.DataFrame({"a": [0.5, 1.5], "b": pd.array([3, 4], dtype="Int64")}, [9, 10])
+    assert framing.last_window(table, future)["future"].tolist() == [[[0.5, 3], [1.5, 4]]]
 
 
 def test_future_rows_are_taken_by_their_times():

@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tsforecast import Framing, datasets, fill_gaps, tables
-from tsforecast import framing as framing_module
 
 HOURS = pd.date_range("2024-01-01", periods=12, freq="h")
 
@@ -282,7 +281,6 @@ def test_too_few_known_steps_before_a_forecast():
 def test_windows_that_do_not_fit_into_memory(monkeypatch):
     monkeypatch.setattr(tables, "free_memory", lambda: 1e6)
     monkeypatch.setattr(tables, "SMALL", 0)
-    monkeypatch.setattr(framing_module, "SMALL", 0)
     rows = pd.DataFrame(
         {"y": np.arange(200_000.0)}, pd.date_range("2024", periods=200_000, freq="s")
     )
@@ -291,10 +289,18 @@ def test_windows_that_do_not_fit_into_memory(monkeypatch):
         windows.X  # noqa: B018
     size = 8 * 50 * len(windows) / 1e9
     says(str(caught.value), "windows of 50 x 1 numbers, copied", f"{size:.1f}", "windows.batches()")
+
+
+def test_a_batch_that_does_not_fit_into_memory(monkeypatch):
+    monkeypatch.setattr(tables, "free_memory", lambda: 1e9)
+    rows = np.zeros((5000, 3))
+    windows = Framing(1000, horizon=30, targets=[0, 1], past_covariates=2).windows(rows)
     with pytest.raises(MemoryError) as caught:
-        windows.batch(np.arange(100_000))
-    says(str(caught.value), "A batch of 100,000 windows", f"{4 * 52 * 1e5 / 1e9:.1f}")
-    says(str(caught.value), "Give a smaller batch_size, or cut fewer windows: Framing(stride=...).")
+        windows.batch(np.zeros(400_000, int))
+    assert str(caught.value) == (
+        "A batch of 400,000 windows: 4.9 GB of memory would be needed, and 1.0 GB are free. "
+        "Give a smaller batch_size, or cut fewer windows: Framing(stride=...)."
+    )
 
 
 # --- splitting and batching -----------------------------------------------------------------------
