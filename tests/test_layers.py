@@ -216,6 +216,17 @@ def test_linear_forecast_is_least_squares(y):
     np.testing.assert_allclose(as_numpy(linear([features, base])), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("level", [-287387.707809, 1e9, 1e15])
+def test_a_large_column_that_never_changes_says_what_the_constant_says(y, level):
+    """Found by fuzzing: the ridge is nothing beside its square."""
+    feature = np.random.default_rng(0).normal(size=(40, 1)).astype("float32")
+    features = np.concatenate([feature, np.full_like(feature, level)], axis=1)
+    answer = (3 * feature[:, :, None] + 1).astype("float32")
+    linear = adapted(LinearForecast(1, 1), [features, np.zeros_like(answer)], answer)
+    forecast = as_numpy(linear([features, np.zeros_like(answer)]))
+    np.testing.assert_allclose(forecast, answer, atol=1e-3)
+
+
 def test_a_ridge_makes_the_weights_small_and_leaves_the_constant(y):
     features = np.random.default_rng(0).normal(size=(40, 6)).astype("float32")
     base, high = np.zeros_like(y), y + 100

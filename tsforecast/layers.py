@@ -667,7 +667,7 @@ class LinearForecast(Adapted):
             gram, cross, count = gram + x.T @ x, cross + x.T @ rest, count + len(y)
         ridge = self.ridge * count * np.eye(len(gram))
         ridge[-1, -1] = min(self.ridge, 1e-8) * count  # the constant costs next to nothing
-        rule = np.linalg.solve(gram + ridge, cross)  # (features + 1, horizon * targets)
+        rule = _solve(gram + ridge, cross)  # (features + 1, horizon * targets)
         self.kernel.assign(rule[:-1])
         self.bias.assign(rule[-1])
 
@@ -1377,6 +1377,17 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     import tensorflow as tf
 
     return tf.function(function, jit_compile=True, autograph=False)
+
+
+def _solve(gram: np.ndarray, cross: np.ndarray) -> np.ndarray:
+    """The rule; the smallest one where columns say the same thing and are large beside the ridge."""
+    try:
+        return np.linalg.solve(gram, cross)
+    except np.linalg.LinAlgError:
+        size = np.sqrt(np.diag(gram))  # of each column
+        size = np.where(size > 0, size, 1.0)
+        rule, *_ = np.linalg.lstsq(gram / np.outer(size, size), cross / size[:, None])
+        return rule / size[:, None]
 
 
 def _numpy(x: Any) -> np.ndarray:
