@@ -13,6 +13,7 @@ from typing import Any
 
 from docutils import nodes
 from sphinx import addnodes
+from sphinx.util import inspect
 
 API, GLOSSARY = "book/api", "book/glossary"
 
@@ -307,7 +308,19 @@ def whole_sentence(
         lines[0] = f"{types[0].removeprefix(':type: ')}: {lines[0]}"
 
 
+def own_arguments(
+    app: Any, what: str, name: str, thing: Any, options: Any, signature: str | None, returns: Any
+) -> tuple[str, Any] | None:
+    """Of a layer, the arguments of its ``__init__``: autodoc would show Keras's ``__new__``."""
+    if what != "class" or signature != "(*args, **kwargs)" or "__init__" not in vars(thing):
+        return None
+    arguments = inspect.signature(thing.__init__, bound_method=True)
+    short = {"show_return_annotation": False, "unqualified_typehints": True}
+    return inspect.stringify_signature(arguments, **short), returns
+
+
 def setup(app: Any) -> dict[str, Any]:
+    app.connect("autodoc-process-signature", own_arguments)
     app.connect("autodoc-process-docstring", whole_sentence, priority=600)  # after napoleon
     app.connect("doctree-read", on_read, priority=400)  # before the line on versions is added
     app.connect("env-merge-info", on_merge)

@@ -153,6 +153,24 @@ def test_code_fades_out_at_the_right_only_if_some_of_it_is_hidden_there(tab, bas
     assert 0 < fades[3] < fades[4] == 35.2, fades
 
 
+def test_on_a_phone_names_stay_whole_and_text_beside_them_too(tab, base_url):
+    tab.set_viewport_size({"width": 320, "height": 900})
+    tab.goto(f"{base_url}/book/setup.html", wait_until="load")
+    lines = """() => [...document.querySelectorAll("td:first-child code")]
+        .filter((name) => !/[ .]/.test(name.textContent) && name.getClientRects().length > 1)
+        .map((name) => name.textContent)"""
+    assert tab.locator("td:first-child code", has_text="evaluation").count() == 1
+    assert tab.evaluate(lines) == []
+    tab.goto(f"{base_url}/book/index.html", wait_until="load")
+    fading = "figure => getComputedStyle(figure).maskImage"
+    assert tab.locator("figure#hero:has(figcaption)").evaluate(fading) == "none"
+    tab.goto(f"{base_url}/book/api.html", wait_until="load")
+    below = """() => [...document.querySelectorAll("dl.py > dt")].filter((name) => [...name.children]
+        .some((part) => part.getBoundingClientRect().bottom > name.getBoundingClientRect().bottom + 1))
+        .map((name) => name.id)"""
+    assert tab.evaluate(below) == []
+
+
 def test_the_median_page_is_light_and_quickly_seen(tab, base_url, wire, pages):
     if not set(pages) <= wire.keys():
         pytest.skip("not all pages were opened in this run")

@@ -172,6 +172,21 @@ def test_a_quiz_needs_no_script(browser, base_url):
     context.close()
 
 
+def test_a_class_shows_the_arguments_that_its_entry_describes(site):
+    """Not those of Keras's ``__new__``, which takes anything."""
+    described = [
+        entry
+        for entry in site.soup(site.path("book/api")).select("dl.py.class")
+        if entry.select(":scope > dd > dl.field-list > dt:-soup-contains(Parameters)")
+    ]
+    assert len(described) >= 15
+    for entry in described:
+        arguments = [part.get_text() for part in entry.dt.select(".sig-param")]
+        assert arguments and "*args" not in arguments, entry.dt["id"]
+        first = entry.select_one("dl.field-list dd strong").get_text()
+        assert first in arguments[0], entry.dt["id"]
+
+
 def test_the_copy_button_copies_code_without_prompts(tab, base_url):
     """The examples of the package are written with prompts and what they print."""
     tab.goto(f"{base_url}/book/api.html", wait_until="load")
