@@ -445,8 +445,10 @@ class Backtest:
         The series themselves, ``unique_id``, ``ds`` and ``y``, from the first row on.
     start : time
         Where the test part begins.
-    horizon, season : int
-        Steps of each forecast; steps of the season that MASE compares with.
+    horizon : int
+        Steps of each forecast.
+    season : int
+        Steps of the season that MASE compares with.
     baselines : list of str
         The columns that are simple forecasts.
     panel : bool

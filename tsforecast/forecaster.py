@@ -110,9 +110,9 @@ class Forecaster:
     Parameters
     ----------
     lookback, horizon, lead, targets, past_covariates, future_covariates, static_covariates
-        What goes in and what comes out, and
+        What goes in and what comes out, as in `tsforecast.Framing`.
     use_target_history, stride, missing, min_history
-        further choices, as in `tsforecast.Framing`.
+        Further choices, as in `tsforecast.Framing`.
     calendar : bool
         Add hour, weekday and season of the year as future covariates, as far as the times of the
         table can teach them: see `tsforecast.calendar`.
