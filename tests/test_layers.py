@@ -11,6 +11,7 @@ from tsforecast import Framing, build_model
 from tsforecast.layers import (
     AddCorrection,
     KnownSteps,
+    LabelLoss,
     LastValue,
     LinearForecast,
     OwaLoss,
@@ -21,6 +22,7 @@ from tsforecast.layers import (
     Scaling,
     SeasonalValue,
     TrainingMean,
+    _solve,
 )
 from tsforecast.models import SCALINGS, SEASONAL, SKIPS
 from tsforecast.training import adapt
@@ -227,6 +229,14 @@ def test_a_large_column_that_never_changes_says_what_the_constant_says(y, level)
     np.testing.assert_allclose(forecast, answer, atol=1e-3)
 
 
+def test_the_smallest_rule_is_that_of_columns_in_their_own_sizes():
+    gram = np.array([[1.0, 10.0, 0.0], [10.0, 100.0, 0.0], [0.0, 0.0, 0.0]])  # a, 10 a, and zeros
+    with pytest.raises(np.linalg.LinAlgError):
+        np.linalg.solve(gram, np.ones((3, 1)))
+    rule = _solve(gram, np.array([[2.0], [20.0], [0.0]]))  # of y = 2 a: half of it by each column
+    np.testing.assert_allclose(rule.ravel(), [1.0, 0.1, 0.0], atol=1e-12)
+
+
 def test_a_ridge_makes_the_weights_small_and_leaves_the_constant(y):
     features = np.random.default_rng(0).normal(size=(40, 6)).astype("float32")
     base, high = np.zeros_like(y), y + 100
@@ -300,6 +310,19 @@ def test_quantiles_leave_a_loss_for_every_window_and_step(y):
     np.testing.assert_allclose(as_numpy(loss.call(y, forecast)), pinball.mean(axis=-1), rtol=1e-4)
 
 
+def test_owa_and_labels_leave_a_loss_for_every_window_and_step(y):
+    both = np.stack([y + 1, np.full_like(y, 2.0)], axis=-1)  # the forecast, and the naive error
+    parts = 50 * (0.5 / 2.395 + 2 / (np.abs(y + 1) + np.abs(y)) / 0.18383)
+    found = as_numpy(OwaLoss().call(y, both))
+    np.testing.assert_allclose(found, parts.mean(axis=-1), rtol=1e-3)
+    labels, chances = (y > 0).astype("float32"), np.full_like(y, 0.25)
+    found = as_numpy(LabelLoss("event", [[1, 2], [3, 5]]).call(labels, chances))
+    weights = np.where(labels == 1, [2, 5], [1, 3])
+    weights = weights * -np.log(np.where(labels == 1, 0.25, 0.75))
+    assert found.shape[:2] == y.shape[:2]
+    np.testing.assert_allclose(found, weights, rtol=1e-4)
+
+
 LAYERS = [
     Scaling(relative=2, name="a"),
     LastValue(3, 2, name="b"),
@@ -310,6 +333,8 @@ LAYERS = [
     AddCorrection(name="f"),
     ScaledLoss("mae", [1.0, 2.0]),
     OwaLoss(),
+    QuantileLoss([0.1, 0.9], [2.0], name="i"),
+    LabelLoss("class", [1.0, 2.0], name="j"),
 ]
 
 
@@ -317,6 +342,7 @@ LAYERS = [
 def test_layers_come_back_from_their_configuration(layer):
     again = type(layer).from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
+    assert again.name == layer.name == layer.get_config()["name"]
     kept = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert type(kept) is type(layer)
 
@@ -363,6 +389,18 @@ def test_adapt_measures_all_training_windows_and_only_those():
     fitted = (design @ rule).reshape(y.shape)
     error = np.sqrt(((y - fitted) ** 2).mean(axis=(0, 1)))
     np.testing.assert_allclose(as_numpy(named["forecast"].scale), error, rtol=1e-2)
+
+
+def test_adapt_measures_the_errors_of_the_simple_forecast_in_own_units():
+    train, _ = Framing(4, targets=["a", "b"]).windows(make_table()).split(40)
+    model = build_model(train.framing, units=2, scaling="series", skip="last")
+    adapt(model, train, batch_size=7)
+    inputs, y = train.arrays()
+    forecast = model.get_layer("forecast")
+    _, simple, unit = map(as_numpy, keras.Model(model.input, forecast.input)(inputs))
+    np.testing.assert_allclose(simple[:, 0], inputs[:, -1], rtol=1e-6)
+    error = np.sqrt((((y - simple) / unit) ** 2).mean(axis=(0, 1)))
+    np.testing.assert_allclose(as_numpy(forecast.scale), error, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("scaling", "skip"), [*itertools.product(SCALINGS, SKIPS)])

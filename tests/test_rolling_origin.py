@@ -365,6 +365,14 @@ def test_auto_ets_is_that_of_statsforecast(season):
         np.testing.assert_allclose(rows["AutoETS"], expected)
 
 
+@pytest.mark.parametrize("season, kind", [(1, "AutoETS"), (24, "AutoETS"), (25, "MSTL")])
+def test_a_season_of_a_day_of_hours_is_one_for_auto_ets(season, kind):
+    (model, rows, needed), *_ = rolling._simple_models(["AutoETS"], [season], None).values()
+    assert type(model).__name__ == kind
+    assert (rows, needed) == (500, {1: 5, 24: 24, 25: 50}[season])
+    assert kind == "MSTL" or model.season_length == season
+
+
 def test_models_of_statsforecast_and_intervals():
     from statsforecast.models import HistoricAverage, SeasonalWindowAverage
 
