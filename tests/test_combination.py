@@ -179,6 +179,25 @@ def test_logarithms_need_positive_numbers_and_survive_others_later():
         logarithms.adapt([(np.ones((1, 3, 2)), np.full((1, 2, 1), -5.0))])
 
 
+@pytest.mark.parametrize("skip", ["last", "combination"])
+@pytest.mark.parametrize("scaling", ["standard", "series", "log"])
+def test_errors_have_a_unit_of_the_windows_own_where_scaling_has(scaling, skip):
+    windows = Framing(12, horizon=3).windows(panel())
+    season = 6 if skip == "combination" else None
+    model = build_model(windows.framing, units=2, scaling=scaling, skip=skip, season=season)
+    unit = model.get_layer("forecast").own_unit
+    assert (unit is None) == (scaling == "standard")
+    assert unit is None or unit.shape == (None, 1, 1)
+
+
+def test_the_least_logarithm_is_that_of_each_target():
+    logarithms = Logarithms(2)
+    logarithms.build((None, 3, 2))
+    x = np.array([[[200.0, 3e4], [300.0, 4e4], [400.0, 5e4]]])
+    logarithms.adapt([(x, np.array([[[500.0, 2e4]]])), (x * 2, np.array([[[900.0, 9e4]]]))])
+    np.testing.assert_allclose(ops.convert_to_numpy(logarithms.least), [2.0, 200.0])
+
+
 def test_a_unit_is_never_zero():
     flat = np.full((1, 8, 1), 7.0)
     unit = float(ops.convert_to_numpy(ErrorUnits(2, 1)(flat)).ravel()[0])

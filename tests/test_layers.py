@@ -161,6 +161,20 @@ def test_own_units_are_the_spread_of_the_known_values(x, gappy, y, missing):
     np.testing.assert_array_equal(as_numpy(scaled)[:, :, 2], windows[:, :, 2])
 
 
+def test_own_units_of_a_column_that_never_changes(y):
+    windows = np.stack([np.full((6, 4), 3.0), np.arange(24.0).reshape(6, 4)], axis=2)
+    own = adapted(OwnUnits(2), windows, y)
+    spread = windows[0, :, 1].std()  # the same in every window
+    np.testing.assert_allclose(as_numpy(own.least), [0.1, 0.1 * spread], rtol=1e-6)
+
+
+def test_training_leaves_what_was_measured_alone(x, y):
+    for layer in (Scaling(), OwnUnits(2), TrainingMean(2, 2)):
+        adapted(layer, x, y)
+        assert layer.trainable_weights == []
+        assert len(layer.non_trainable_weights) == len(layer.weights) > 1
+
+
 def test_known_steps_come_first_in_their_order(gappy):
     moved = as_numpy(KnownSteps()(gappy))
     for window, found in zip(gappy, moved, strict=True):
