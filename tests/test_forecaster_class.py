@@ -1,7 +1,9 @@
 """The Forecaster: framing, model, training, forecast and file in a row, for a table or a panel."""
 
+import json
 import subprocess
 import sys
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -285,6 +287,47 @@ def test_all_of_a_forecaster_comes_back(settings, tmp_path) -> None:
     pd.testing.assert_frame_equal(again.tail, forecaster.tail)
     again.update(panel((64, 54)))
     assert again.forecast()["cutoff"].max() == pd.Timestamp("2024-03-04")
+
+
+def _change_description(path, change) -> None:
+    with zipfile.ZipFile(path) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    head = json.loads(contents["tsforecast.json"])
+    change(head["description"])
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (contents | {"tsforecast.json": json.dumps(head)}).items():
+            archive.writestr(name, content)
+
+
+SAVED = ["settings", "framing", "calendar", "trained_until", "summary", "history", "epochs"]
+SAVED += ["freq", "columns", "index"]
+
+
+@pytest.mark.parametrize("part", SAVED)
+def test_a_file_that_lacks_a_part_of_a_forecaster_is_refused(part, fitted, tmp_path) -> None:
+    """Found by fuzzing: one changed letter in the name of a part."""
+    fitted.save(tmp_path / "f.keras")
+    _change_description(tmp_path / "f.keras", lambda description: description.pop(part))
+    with pytest.raises(ValueError, match=rf"f\.keras' is damaged or was changed.*{part}"):
+        Forecaster.load(tmp_path / "f.keras")
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        *((part, 1) for part in SAVED if part not in ("trained_until", "freq")),
+        ("settings", {"lookback": 0}),
+        ("settings", {"lookback": 12, "lokback": 12}),
+        ("columns", ["load"]),
+        ("columns", ["load", "warm", "wind"]),
+        ("index", {"__kind__": "range", "value": [0, 3, 1, None]}),
+    ],
+)
+def test_a_file_with_another_part_of_a_forecaster_is_refused(part, value, fitted, tmp_path) -> None:
+    fitted.save(tmp_path / "f.keras")
+    _change_description(tmp_path / "f.keras", lambda description: description.update({part: value}))
+    with pytest.raises(ValueError, match=r"f\.keras' is damaged or was changed"):
+        Forecaster.load(tmp_path / "f.keras")
 
 
 def test_a_plain_model_is_not_a_forecaster(tmp_path) -> None:

@@ -39,7 +39,7 @@ from tsforecast.models import (
     quantiles_of,
     recursive_model,
 )
-from tsforecast.persistence import read, write
+from tsforecast.persistence import read, refuse_damaged, write
 from tsforecast.tables import Table, check_whole_number, is_panel, read_table, read_times
 from tsforecast.training import fit
 
@@ -53,6 +53,17 @@ MODEL = (
 )
 STRATEGIES = ("joint", "direct", "recursive")
 TRAINING = ("epochs", "batch_size", "learning_rate", "loss", "patience", "seed", "fast")
+# What a saved forecaster has beside its model. Not all of them have a step and a last time.
+SAVED: dict[str, type] = {
+    "settings": dict,
+    "framing": Framing,
+    "calendar": list,
+    "summary": dict,
+    "history": dict,
+    "epochs": list,
+    "columns": list,
+    "index": pd.Index,
+}
 
 
 def forecast(
@@ -678,6 +689,18 @@ class Forecaster:
                 f"{path} does not hold a Forecaster. For a model saved with model.save, use "
                 f"tsforecast.load_model."
             )
+        try:
+            return cls._restored(model, description, arrays)
+        except Exception as error:  # whatever a part leads to that is missing or another one
+            refuse_damaged(path, error)
+
+    @classmethod
+    def _restored(
+        cls, model: keras.Model, description: dict[str, Any], arrays: dict[str, np.ndarray]
+    ) -> Forecaster:
+        for name, kind in SAVED.items():
+            if not isinstance(description.get(name), kind):
+                raise ValueError(f"its {name!r} is no {kind.__name__}")
         forecaster = cls(**description["settings"])
         forecaster.model, forecaster.framing = model, description["framing"]
         forecaster.calendar, forecaster.freq = description["calendar"], description["freq"]
@@ -687,7 +710,7 @@ class Forecaster:
         forecaster.history.history = description["history"]
         forecaster.history.epoch = description["epochs"]
         forecaster.margins = arrays.get("margins")
-        columns = [arrays[f"column {number}"] for number in range(len(description["columns"]))]
+        columns = [values for name, values in arrays.items() if name.startswith("column ")]
         index = description["index"]
         tail = pd.DataFrame(dict(enumerate(columns)), index=index)
         tail.columns = pd.Index(description["columns"])

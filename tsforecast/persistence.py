@@ -178,7 +178,7 @@ def read(path: str | PathLike[str]) -> tuple[keras.Model, dict[str, Any], dict[s
         if not isinstance(head["format"], int):
             raise ValueError("its format is no number")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        _refuse_damaged(path, error)
+        refuse_damaged(path, error)
     if head["format"] > FORMAT:
         raise ValueError(
             f"{_name(path)} was saved by a newer version of tsforecast (file format "
@@ -193,7 +193,7 @@ def read(path: str | PathLike[str]) -> tuple[keras.Model, dict[str, Any], dict[s
         }
         config = json.loads(members["config.json"])
     except Exception as error:  # whatever a wrong value raises in pandas or NumPy
-        _refuse_damaged(path, error)
+        refuse_damaged(path, error)
     return _model(path, config, members), description, arrays
 
 
@@ -238,7 +238,7 @@ def load_model(path: str | PathLike[str]) -> keras.Model:
     try:
         config = json.loads(members["config.json"])
     except (ValueError, RecursionError) as error:
-        _refuse_damaged(path, error)
+        refuse_damaged(path, error)
     return _model(path, config, members)
 
 
@@ -516,7 +516,7 @@ def _members(path: str | PathLike[str]) -> dict[str, bytes]:
             _check_members(names, members, os.path.getsize(path))
             contents = {name: archive.read(name) for name in names}
     except Exception as error:  # a flipped bit can break any part of an archive
-        _refuse_damaged(path, error)
+        refuse_damaged(path, error)
     if not set(OF_KERAS) <= set(contents):
         raise ValueError(
             f"{_name(path)} is a zip archive, but not one of a saved model: it has no "
@@ -538,7 +538,8 @@ def _check_members(names: list[str], members: list[zipfile.ZipInfo], size: int) 
         raise ValueError("its members claim to be larger than the file")
 
 
-def _refuse_damaged(path: str | PathLike[str], error: Exception) -> NoReturn:
+def refuse_damaged(path: str | PathLike[str], error: Exception) -> NoReturn:
+    """Raise a ValueError that says what is wrong with a file, and what to do."""
     reason = " ".join(str(error).split()) or type(error).__name__
     raise ValueError(
         f"{_name(path)} is damaged or was changed since it was saved: {reason[:200]}. Save it "
@@ -558,7 +559,7 @@ def _model(path: str | PathLike[str], config: Any, members: dict[str, bytes]) ->
         _drop_compile_config(config)
         strange = _strange_classes(config)
     except (RecursionError, TypeError) as error:
-        _refuse_damaged(path, error)
+        refuse_damaged(path, error)
     if strange:
         raise ValueError(
             f"{_name(path)} asks for {strange[0]}, which is neither a layer of Keras that is safe "
@@ -578,7 +579,7 @@ def _model(path: str | PathLike[str], config: Any, members: dict[str, bytes]) ->
                     archive.writestr(name, content)
             return keras.models.load_model(clean, compile=False, safe_mode=True)
     except Exception as error:  # Keras reports a wrong value in many ways
-        _refuse_damaged(path, error)
+        refuse_damaged(path, error)
 
 
 def _check_weights(content: bytes) -> None:
