@@ -196,7 +196,7 @@ def test_numbered_steps():
             lambda p: pd.concat([p, p.iloc[3:4]]),
             "Series 'a' has more than one row for 2024-01-01 03",
         ),
-        (lambda p: p.assign(ds=p["ds"].astype(str)), "Column 'ds' holds str"),
+        (lambda p: p.assign(ds=p["ds"].astype(str)), "Column 'ds' holds (str|object)"),
         (lambda p: p.assign(ds=p["ds"].where(p.index != 2)), "Column 'ds' is missing in row 2"),
         (lambda p: p.assign(y=p["y"].where(p.index != 9)), "1 missing value .* of series 'b'"),
         (lambda p: p.assign(site=np.arange(len(p))), "'site' changes .* of series 'a'"),

@@ -365,11 +365,13 @@ def test_auto_ets_is_that_of_statsforecast(season):
         np.testing.assert_allclose(rows["AutoETS"], expected)
 
 
-@pytest.mark.parametrize("season, kind", [(1, "AutoETS"), (24, "AutoETS"), (25, "MSTL")])
+@pytest.mark.parametrize(
+    ("season", "kind"), [(1, "AutoETS"), (24, "AutoETS"), (25, "MSTL"), (200, "MSTL")]
+)
 def test_a_season_of_a_day_of_hours_is_one_for_auto_ets(season, kind):
     (model, rows, needed), *_ = rolling._simple_models(["AutoETS"], [season], None).values()
     assert type(model).__name__ == kind
-    assert (rows, needed) == (500, {1: 5, 24: 24, 25: 50}[season])
+    assert (rows, needed) == (max(500, 4 * season), {1: 5, 24: 24, 25: 50, 200: 400}[season])
     assert kind == "MSTL" or model.season_length == season
 
 
@@ -442,6 +444,30 @@ def test_missing_values_by_the_policy_of_the_forecaster(missing):
     kept = [r.table[r.table["cutoff"] <= cutoff].drop(columns="y") for r in (result, other)]
     pd.testing.assert_frame_equal(*kept, check_exact=True)
     assert len(kept[0]) == 21
+
+
+def test_rows_are_counted_from_0_where_values_are_missing():
+    table = make_table(80)
+    table.iloc[[0, 1, 20, 44, 45], 0] = np.nan
+    f = Linear(4, targets="a", horizon=2, missing="skip").fit(table[:40])
+    gappy = table.assign(a=table["a"].where(table.index != table.index[60]))
+    result = backtest(f, gappy, every=1, **QUIET)
+    for frame in (result.table, result.series):
+        assert frame.index.tolist() == list(range(len(frame)))
+        assert frame["y"].notna().all()
+    assert len(result.series) == 80 - 6
+
+
+def test_a_series_has_a_value_for_each_step_from_its_first_to_its_last():
+    panel = make_panel((6, 4)).drop(index=[2])
+    series = rolling._read_series(panel, ["y"])
+    dense = rolling._dense(series, rolling._clock(rolling._times_of(panel)), True)
+    assert [(key, first, len(values)) for key, (first, values) in dense.items()] == [
+        (("s0", "y"), 0, 6),
+        (("s1", "y"), 2, 4),
+    ]
+    assert np.flatnonzero(np.isnan(dense["s0", "y"][1])).tolist() == [2]
+    np.testing.assert_array_equal(dense["s1", "y"][1], panel["y"].to_numpy()[-4:])
 
 
 # --- scores -------------------------------------------------------------------------------------
@@ -548,6 +574,32 @@ def test_lag_test_of_a_good_forecast_and_of_the_last_value():
         backtest(f, table, **QUIET).lag_test(lags=0)
 
 
+def test_lag_test_of_two_targets_is_that_of_each():
+    table = pd.DataFrame(np.random.default_rng(0).normal(0, 1, (200, 2)).cumsum(axis=0))
+    table.columns = ["a", "b"]
+    both = backtest(Linear(4).fit(table[:100]), table, **QUIET).lag_test(lags=3)
+    for name in table:
+        one = backtest(Linear(4, targets=name).fit(table[:100]), table, **QUIET).lag_test(lags=3)
+        pd.testing.assert_frame_equal(
+            both.loc[name, one.columns[1:-2]].loc[["naive"]], one[one.columns[1:-2]].loc[["naive"]]
+        )
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ((5.0, 0, 5.0, 6.0, 0.5), "no copy, and better than naive"),
+        ((5.0, 0, 5.0, 6.0, 0.95), "no copy, but no better than naive"),
+        ((5.0, 0, 5.0, 6.0, np.nan), "no copy, but no better than naive"),
+        ((5.0, 0, 5.0, 4.0, 0.5), "follows the last value, yet better than naive"),
+        ((5.0, 2, 3.0, 4.0, 1.2), "late copy: 2 steps late, and no better"),
+        ((5.0, 1, 3.0, 4.0, 0.5), "late copy: 1 step late, yet better than naive"),
+    ],
+)
+def test_a_lag_in_words(numbers, words):
+    assert rolling._verdict(*numbers) == words
+
+
 # --- with a real network ------------------------------------------------------------------------
 
 
@@ -634,7 +686,8 @@ def test_the_result_does_not_depend_on_jobs_and_progress(capsys):
     f = Linear(4, targets="a")
     options = {"start": table.index[40], "refit": 5, "season": 6}
     one = backtest(f, table, **options)
-    assert "backtest" in capsys.readouterr().err  # the bar
+    bar = capsys.readouterr().err.split("\r")[-1]
+    assert re.search(r"backtest: 100%.* (\d+)/\1 ", bar)
     two = backtest(f, table, jobs=2, progress=False, **options)
     assert capsys.readouterr().err == ""
     pd.testing.assert_frame_equal(one.table, two.table, check_exact=True)
@@ -695,6 +748,9 @@ FITTED = Linear(4, targets="a", horizon=2).fit(make_table()[:40])
 ERRORS = {
     "every": ({"every": 0}, "every must be a whole number, 1 or more; got 0"),
     "gap": ({"gap": -1}, "gap must be a whole number, 0 or more"),
+    "validation": ({"validation": -1}, "validation must be a whole number, 0 or more"),
+    "calibration": ({"calibration": 2.5}, "calibration must be a whole number, 0 or more"),
+    "no history": ({"history": 0}, "history must be a whole number, 1 or more"),
     "refit text": ({"refit": "daily"}, "refit must be False .never., True .*got 'daily'"),
     "refit zero": ({"refit": 0}, "refit must be False"),
     "refit half": ({"refit": 0.5}, "refit must be False"),
@@ -733,6 +789,39 @@ ERRORS = {
 def test_bad_input(options, message):
     with pytest.raises((ValueError, TypeError), match=message):
         backtest(FITTED, make_table(), progress=False, **options)
+
+
+@pytest.mark.parametrize("gap", [0, 2])
+def test_the_first_target_that_may_be_scored(gap):
+    table = make_table()  # FITTED has seen targets until row 39
+    words = "gap=2 keeps 2 steps free" if gap else "Leakage: the targets from"
+    with pytest.raises(ValueError, match=words):
+        backtest(FITTED, table, start=table.index[39 + gap], gap=gap, **QUIET)
+    result = backtest(FITTED, table, start=table.index[40 + gap], gap=gap, **QUIET)
+    assert result.table["ds"].min() == table.index[40 + gap]
+
+
+def test_what_lacks_history_is_named():
+    with pytest.raises(ValueError, match=r"reads 14 rows before .*, and series 's1' has 13 up to"):
+        backtest(
+            Linear(4),
+            make_panel((40, 33)),
+            start="2024-02-10",
+            season=14,
+            baselines=["seasonal naive"],
+            refit=True,
+        )
+    with pytest.raises(ValueError, match="season=22 is longer than the history: 20 rows lie"):
+        backtest(Linear(4), make_panel((40, 33)), start="2024-02-10", season=22, refit=True)
+    with pytest.raises(ValueError, match=r"The fit of 'LSTM' for the cutoff .* failed: "):
+        backtest(
+            Linear(4, targets="a"),
+            make_table(),
+            start="2024-01-01 05:00",
+            gap=9,
+            refit=True,
+            **QUIET,
+        )
 
 
 def test_other_bad_input():
@@ -784,7 +873,9 @@ def test_a_table_of_forecasts_that_does_not_fit_is_refused(monkeypatch):
 def test_one_date_far_away_is_refused_before_every_step_to_it_is_made(monkeypatch):
     monkeypatch.setattr(tables, "free_memory", lambda: 1e9)
     far = pd.Index([*range(20), 10**9])
-    with pytest.raises(MemoryError, match=r"there are 1,000,000,001 time steps: 8\.0 GB"):
+    with pytest.raises(
+        MemoryError, match=r"From 0 to 1000000000 there are 1,000,000,001 time steps: 8\.0 GB"
+    ):
         rolling._clock(far)
 
 
@@ -806,6 +897,8 @@ def test_values_outside_of_a_series_are_unknown():
     steps = np.array([[1, 2, 3], [4, 5, 6]])
     found = rolling._values_at((2, np.array([20.0, 30.0, 40.0])), steps)
     np.testing.assert_array_equal(found, [[np.nan, 20, 30], [40, np.nan, np.nan]])
+    found = rolling._values_at((2, np.array([20.0])), steps)  # a series of one row
+    np.testing.assert_array_equal(found, [[np.nan, 20, np.nan], [np.nan] * 3])
 
 
 def test_a_model_has_its_alias_or_the_name_of_its_class():

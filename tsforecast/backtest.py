@@ -707,7 +707,7 @@ def _clock(times: pd.Index) -> pd.Index:
         "Look for a wrong date.",
     )
     if isinstance(times, pd.DatetimeIndex):
-        return pd.date_range(times[0], times[-1], freq=freq)
+        return pd.date_range(times[0], times[-1], freq=freq, unit=times.unit)
     if isinstance(times, pd.PeriodIndex):
         return pd.PeriodIndex([times[0] + step * freq for step in range(grid[-1] + 1)])
     return pd.RangeIndex(int(times[0]), int(times[-1]) + 1, freq)

@@ -770,7 +770,7 @@ class Forecaster:
         index = _with_freq(table.index, self.freq)
         masked = self.framing.missing == "mask" and index.freq != self.freq
         if masked and index.is_monotonic_increasing:
-            whole = pd.date_range(index[0], index[-1], freq=self.freq)
+            whole = pd.date_range(index[0], index[-1], freq=self.freq, unit=index.unit)
             if index.isin(whole).all() and index.is_unique:
                 return table.set_axis(index).reindex(whole)  # rows missing in time: masked steps
         freq = index.freq or (read_times(index)[1] if len(index) > 2 else self.freq)

@@ -31,6 +31,7 @@ from tsforecast.tables import (
     check_unique,
     check_whole_number,
     file_of,
+    is_always_as_long,
     is_panel,
     on_grid,
     pick_columns,
@@ -493,9 +494,9 @@ class Framing:
 
 def _dates_from(first: pd.Timestamp, count: int, freq: Any) -> pd.DatetimeIndex:
     """So many times from the first one on, by the clock where a step is a day or longer."""
-    if first.tz is None or isinstance(freq, pd.tseries.offsets.Tick):
-        return pd.date_range(first, periods=count, freq=freq)
-    wall = pd.date_range(first.tz_localize(None), periods=count, freq=freq)
+    if first.tz is None or is_always_as_long(freq):
+        return pd.date_range(first, periods=count, freq=freq, unit=first.unit)
+    wall = pd.date_range(first.tz_localize(None), periods=count, freq=freq, unit=first.unit)
     first_of_two = np.ones(count, dtype=bool)  # where the clock shows a time twice
     return wall.tz_localize(first.tz, ambiguous=first_of_two, nonexistent="shift_forward")
 

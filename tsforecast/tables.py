@@ -408,7 +408,7 @@ def _times_from(first: pd.Index, counts: np.ndarray, number: np.ndarray, freq: A
         )
     if not isinstance(times, pd.DatetimeIndex):
         return times + number * freq
-    if isinstance(freq, pd.tseries.offsets.Tick):
+    if is_always_as_long(freq):
         step = pd.Timedelta(freq).as_unit(times.unit)  # years before 1678 do not fit nanoseconds
         return (times + number * step.to_timedelta64()).as_unit(times.unit).rename(first.name)
     low, high = int(number.min()), int(number.max())  # months, days: counted out for each first
@@ -416,14 +416,21 @@ def _times_from(first: pd.Index, counts: np.ndarray, number: np.ndarray, freq: A
     code, unique = pd.factorize(first)
     parts = []
     for time in unique.tz_localize(None):
-        before = pd.date_range(end=time, periods=1 - low, freq=freq)[:-1]
-        parts.append(before.append(pd.date_range(time, periods=high + 1, freq=freq)))
+        before = pd.date_range(end=time, periods=1 - low, freq=freq, unit=times.unit)[:-1]
+        after = pd.date_range(time, periods=high + 1, freq=freq, unit=times.unit)
+        parts.append(before.append(after))
     chosen = np.repeat(code, counts) * (high - low + 1) + number - low
     dates = parts[0].append(parts[1:])[chosen].as_unit(times.unit).rename(first.name)
     if times.tz is None:
         return dates
     first_of_two = np.ones(len(dates), dtype=bool)  # where the clock shows a time twice
     return dates.tz_localize(times.tz, ambiguous=first_of_two, nonexistent="shift_forward")
+
+
+def is_always_as_long(freq: Any) -> bool:
+    """Whether a step has the same length each time: an hour has, a day by the clock has not."""
+    offsets = pd.tseries.offsets  # to pandas 2 a day is a Tick, too
+    return isinstance(freq, offsets.Tick) and not isinstance(freq, offsets.Day)
 
 
 def read_times(index: pd.Index) -> tuple[np.ndarray | None, Any]:
@@ -493,7 +500,7 @@ def _read_dates(index: pd.DatetimeIndex) -> tuple[np.ndarray, Any]:
         return np.arange(len(index)), to_offset(freq)
     for name in ("B", "MS", "ME", "D"):  # with gaps: first the steps of unequal length
         wall = index.tz_localize(None)  # by the clock: a day with 23 or 25 hours is a day
-        grid = pd.date_range(wall[0], wall[-1], freq=name).get_indexer(wall)
+        grid = pd.date_range(wall[0], wall[-1], freq=name, unit=wall.unit).get_indexer(wall)
         steps = np.diff(grid)
         if (grid < 0).any() or (steps % steps.min()).any():
             continue
