@@ -207,6 +207,10 @@ def test_validation_and_calibration_parts_of_the_fits_made_here():
     backtest(f, table, validation=6, calibration=5, **options, **QUIET)
     assert seen[0] == (table.index[36], table.index[26], table.index[32])
     assert len(seen) == 2
+    backtest(f, table, validation=6, **options, **QUIET)
+    assert seen[2] == (table.index[36], table.index[31], None)
+    backtest(f, table, calibration=5, **options, **QUIET)
+    assert seen[4] == (table.index[36], None, table.index[32])
 
 
 # --- panels -------------------------------------------------------------------------------------
