@@ -248,7 +248,11 @@ def test_a_time_zone_without_a_name_is_refused():
     ids=str,
 )
 def test_zones_of_other_libraries_keep_their_times(zone):
-    if isinstance(zone, dateutil.tz.tzfile) and pd.__version__ < "3" and dateutil.__version__ >= "4":
+    if (
+        isinstance(zone, dateutil.tz.tzfile)
+        and pd.__version__ < "3"
+        and dateutil.__version__ >= "4"
+    ):
         pytest.skip("pandas 2 makes no times in a zone of dateutil 4")
     index = pd.date_range("2024-10-26", periods=5, freq="12h", tz=zone)
     back = from_json(json.loads(json.dumps(to_json(index))))
