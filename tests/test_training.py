@@ -332,12 +332,18 @@ def test_a_loss_of_1_is_no_better_than_the_simple_forecast():
 
 @pytest.mark.filterwarnings("ignore:overflow")
 @pytest.mark.filterwarnings("ignore:invalid value")
-def test_a_loss_that_is_no_number_is_an_error():
+def test_a_loss_that_is_no_number_is_an_error(capsys):
     table = pd.DataFrame({"a": 1e16 * np.arange(1.0, 40.0)})
     windows = Framing(3).windows(table)
     model = build_model(windows.framing, units=4, scaling="none", activation="relu")
-    with pytest.raises(FloatingPointError, match=r"loss became (nan|inf).*scaling='standard'"):
+    with pytest.raises(
+        FloatingPointError,
+        match=r"loss became (nan|inf) within \d+ epochs, so the weights.*scaling='standard'",
+    ):
         fit(model, windows, epochs=100, learning_rate=1e30, seed=0)
+    with pytest.raises(FloatingPointError, match="within 1 epoch, so"):
+        fit(model, windows, epochs=1, learning_rate=1e30, seed=0, warm_start=True)
+    assert capsys.readouterr().out == ""  # the error says it
 
 
 # --- wrong arguments, before training -------------------------------------------------------------

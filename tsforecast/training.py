@@ -216,7 +216,7 @@ def fit(
     if shuffle:
         for _ in range(done * rounds):  # the orders that were used already
             random_order(len(windows), orders)
-    watch = [keras.callbacks.TerminateOnNaN(), best, kept]
+    watch = [_StopAtNaN(), best, kept]
     with _plain_names(trained), fused_lstms(all_layers(model) if fast else [], batch_size):
         history = trained.fit(
             WindowBatches(windows, batch_size, rounds, shuffle, orders),
@@ -493,6 +493,14 @@ def _steps_per_execution(steps: int) -> int:
     return 1 if keras.backend.backend() == "torch" else min(steps, STEPS_PER_REPORT)
 
 
+class _StopAtNaN(keras.callbacks.Callback):
+    """Keras's TerminateOnNaN prints a line, too, and another one with each version of Keras."""
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if not np.isfinite((logs or {}).get("loss", 0.0)):
+            self.model.stop_training = True
+
+
 class _BestWeights(keras.callbacks.Callback):
     """Keep the weights of the best validation loss; stop after `patience` epochs without one."""
 
@@ -733,11 +741,12 @@ def _check_after(windows: Windows, validation: Windows) -> None:
 
 
 def _check_loss(history: keras.callbacks.History, model: keras.Model) -> None:
-    losses = history.history.get("loss", [])
+    losses, epochs = history.history.get("loss", []), max(history.epoch, default=1)
     if losses and np.isfinite(losses[-1]):
         return
     raise FloatingPointError(
-        f"The loss became {losses[-1] if losses else 'nan'} after {len(losses)} rounds, so the "
-        f"weights are useless. The usual causes: raw numbers without scaling (scaling='standard' "
-        f"or 'window'), activation='relu', or a learning rate that is too high."
+        f"The loss became {losses[-1] if losses else 'nan'} within {epochs} "
+        f"epoch{'s' if epochs > 1 else ''}, so the weights are useless. The usual causes: raw "
+        f"numbers without scaling (scaling='standard' or 'window'), activation='relu', or a "
+        f"learning rate that is too high."
     )
