@@ -47,7 +47,7 @@ def keras_parts(size):
 
 
 def keras_clock():
-    """A callback that marks the end of every epoch; `fit` of this package has one of its class."""
+    """A callback that marks the end of every epoch; `fit` of this package is given it as its own."""
     import keras
 
     class Clock(keras.callbacks.TerminateOnNaN):
@@ -78,11 +78,11 @@ def ours(size, fast=False):
     from tsforecast import training
 
     model, windows = keras_parts(size)
-    clock, known = keras_clock(), keras.callbacks.TerminateOnNaN
+    clock, known = keras_clock(), training._StopAtNaN
     steps = -(-len(windows) // size["batch"])
     training.STEPS_PER_REPORT = size["report"]  # fewer where a step is long
     rounds = training._epochs_per_round(size["our_epochs"], steps)  # between two marks
-    keras.callbacks.TerminateOnNaN = clock
+    training._StopAtNaN = clock
     try:
         tsf.fit(
             model,
@@ -93,7 +93,7 @@ def ours(size, fast=False):
             fast=fast,
         )
     finally:
-        keras.callbacks.TerminateOnNaN = known
+        training._StopAtNaN = known
     return per_step(clock.marks, (len(clock.marks) - 1) * rounds * steps)
 
 
