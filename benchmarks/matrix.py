@@ -120,9 +120,10 @@ def make(cell: Cell, python: str) -> None:
         extras = [word for name in ("all", "book", "test") for word in ("--extra", name)]
         words = ["-q", "--python", cell.interpreter, "-c", bounds, "-o", pins]
         uv("pip", "compile", "--upgrade", *words, *extras, ROOT / "pyproject.toml")
-    uv("pip", "install", "-q", "--python", cell.interpreter, "-r", pins)
+    install = ["pip", "install", "-q", "--compile-bytecode", "--python", cell.interpreter]
+    uv(*install, "-r", pins)
     if cell.backend == "torch":
-        uv("pip", "install", "-q", "--python", cell.interpreter, "torch")
+        uv(*install, "torch")
     (cell.folder / "ready").touch()
 
 
