@@ -32,6 +32,10 @@ def as_numpy(tensor):
     return keras.ops.convert_to_numpy(tensor)
 
 
+def as_tensors(*arrays):
+    return map(keras.ops.convert_to_tensor, arrays)
+
+
 def in_pieces(x, y, size=7):
     """A training part as `adapt` reads it: a batch at a time."""
     cut = range(0, len(y), size)
@@ -321,16 +325,17 @@ def test_quantiles_leave_a_loss_for_every_window_and_step(y):
     loss = QuantileLoss([0.1, 0.9], [2.0, 5.0])
     error = (y[..., None] - forecast) / np.array([2.0, 5.0])[:, None]
     pinball = np.where(error > 0, [0.1, 0.9] * error, ([0.1, 0.9] - np.ones(2)) * error)
-    np.testing.assert_allclose(as_numpy(loss.call(y, forecast)), pinball.mean(axis=-1), rtol=1e-4)
+    found = as_numpy(loss.call(*as_tensors(y, forecast)))
+    np.testing.assert_allclose(found, pinball.mean(axis=-1), rtol=1e-4)
 
 
 def test_owa_and_labels_leave_a_loss_for_every_window_and_step(y):
     both = np.stack([y + 1, np.full_like(y, 2.0)], axis=-1)  # the forecast, and the naive error
     parts = 50 * (0.5 / 2.395 + 2 / (np.abs(y + 1) + np.abs(y)) / 0.18383)
-    found = as_numpy(OwaLoss().call(y, both))
+    found = as_numpy(OwaLoss().call(*as_tensors(y, both)))
     np.testing.assert_allclose(found, parts.mean(axis=-1), rtol=1e-3)
     labels, chances = (y > 0).astype("float32"), np.full_like(y, 0.25)
-    found = as_numpy(LabelLoss("event", [[1, 2], [3, 5]]).call(labels, chances))
+    found = as_numpy(LabelLoss("event", [[1, 2], [3, 5]]).call(*as_tensors(labels, chances)))
     weights = np.where(labels == 1, [2, 5], [1, 3])
     weights = weights * -np.log(np.where(labels == 1, 0.25, 0.75))
     assert found.shape[:2] == y.shape[:2]

@@ -508,7 +508,8 @@ def test_the_batch_size_of_predict_does_not_matter(batch_size, framing):
     whole = as_numpy(model(windows.arrays()[0]))
     forecasts = predict(model, windows, batch_size=batch_size)
     assert forecasts.shape == windows.y.shape
-    np.testing.assert_allclose(forecasts, whole, rtol=1e-6)
+    rounding = 1e-6 * np.abs(whole).max()  # a small number may be what is left of large ones
+    np.testing.assert_allclose(forecasts, whole, rtol=1e-6, atol=rounding)
 
 
 @pytest.mark.parametrize("skip", ["none", "last", "season"])
