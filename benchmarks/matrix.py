@@ -40,8 +40,7 @@ FOLDER = ROOT / "build" / "matrix"
 SHOWN = ("tensorflow-cpu", "tensorflow", "keras", "numpy", "pandas", "jax", "torch")
 TESTS = ("framing", "framing_errors", "gaps", "panels", "calendar", "intervals", "layers")
 TESTS += ("training", "forecaster", "forecaster_class", "persistence", "backtest", "numbers")
-NOTEBOOKS = ("univariate", "multistep", "multivariate", "multivariate_multistep", "shapes")
-NOTEBOOKS += ("scaling", "lstm_unit", "splits", "eleven_models")
+NOTEBOOKS = tuple(sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")))
 # A processor without these: for oneDNN, for OpenBLAS, and what NumPy may use beyond its baseline.
 PROCESSORS = {
     "AVX2": ("AVX2", "Haswell", ("X86_V3", "AVX2", "FMA3", "AVX", "F16C", "SSE42", "POPCNT")),
@@ -124,6 +123,7 @@ def make(cell: Cell, python: str) -> None:
     uv(*install, "-r", pins)
     if cell.backend == "torch":
         uv(*install, "torch")
+    uv(*install, "--no-deps", "--editable", ROOT)  # a message may name the package's version
     (cell.folder / "ready").touch()
 
 

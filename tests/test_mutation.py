@@ -190,3 +190,13 @@ def test_nothing_failed_in_the_matrix_and_what_was_not_run_says_so():
             ran = [*row["tests"].values(), *row["notebooks"].values()]
             assert sum(one["passed"] for one in ran) > 0, name
             assert [test for one in ran for test in one["failed"]] == [], name
+    ran = [
+        row
+        for row in cells.values()
+        if row.get("settings", {}).get("KERAS_BACKEND") == "tensorflow"
+    ]
+    same = {(tuple(row["tests"]), tuple(row["notebooks"])) for row in ran}
+    assert len(same) == 1  # the page of promises gives the numbers of one cell for all
+    ((tests, notebooks),) = same
+    assert set(tests) == set(matrix.TESTS)
+    assert {"univariate", "multivariate", "multistep", "multivariate_multistep"} <= set(notebooks)
