@@ -67,16 +67,31 @@ TABLES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_a_table(name: str) -> None:
-    table = make_table()
-    forecaster = Forecaster(**TINY, **COVARIATES, **TABLES[name])
+def unreached(table: pd.DataFrame, settings: dict[str, Any]) -> None:
+    """Other values from the border on change no weight and no forecast before it."""
+    forecaster = Forecaster(**TINY, **COVARIATES, **settings)
     known = forecaster.fit(table, validation=BORDER).windows(table).split(BORDER)[0]
     before = forecaster.predict(known)
     other = forecaster.copy().fit(spoiled(table, table.index), validation=BORDER)
     np.testing.assert_array_equal(other.predict(known), before)
     weights = zip(other.model.get_weights(), forecaster.model.get_weights(), strict=True)
     assert all(np.array_equal(one, two) for one, two in weights)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table(name: str) -> None:
+    unreached(make_table(), TABLES[name])
+
+
+@pytest.mark.parametrize(
+    ("missing", "scaling"),
+    [("mask", "window"), ("mask", "standard"), ("mask", "series"), ("skip", "standard")],
+)
+def test_a_table_with_gaps(missing: str, scaling: str) -> None:
+    table, random = make_table(), np.random.default_rng(1)
+    for name in ("load", "wind"):
+        table[name] = table[name].mask(random.random(len(table)) < 0.02)
+    unreached(table.drop(table.index[[50, 51, 200]]), {"missing": missing, "scaling": scaling})
 
 
 @pytest.mark.parametrize("scaling", ["series", "standard"])
