@@ -5,9 +5,10 @@ the newest versions of the packages, a backend of Keras, and what the processor 
 tests run, and on the default backend notebooks, whose stored outputs must come out again within
 the tolerance of their cells. uv makes the environments, in ``build/matrix``.
 
-``--cells``, ``--tests`` and ``--notebooks`` take a part; the record names for each cell what was
-run in it. ``--python 3.12=/usr/bin/python3.12`` names an interpreter; without it uv looks for one,
-and a cell without an interpreter is recorded as not run. ``--keep FILE`` remembers what was run.
+Each cell has a record of its own, such as ``results/matrix_oldest.json``, which names what was run
+in it. So a cell can be run again alone. ``--cells``, ``--tests`` and ``--notebooks`` take a part.
+``--python 3.12=/usr/bin/python3.12`` names an interpreter; without it uv looks for one, and a cell
+without an interpreter has no record. ``--keep FILE`` remembers what was run.
 
 The processor is limited for oneDNN, NumPy and OpenBLAS. What TensorFlow computes by Eigen and XLA
 chooses its instructions itself, and no setting limits it.
@@ -39,7 +40,8 @@ from benchmarks import record  # noqa: E402
 FOLDER = ROOT / "build" / "matrix"
 SHOWN = ("tensorflow-cpu", "tensorflow", "keras", "numpy", "pandas", "jax", "torch")
 TESTS = ("framing", "framing_errors", "gaps", "panels", "calendar", "intervals", "layers")
-TESTS += ("training", "forecaster", "forecaster_class", "persistence", "backtest", "numbers")
+TESTS += ("training", "resume", "forecaster", "forecaster_class", "persistence", "backtest")
+TESTS += ("numbers",)
 NOTEBOOKS = tuple(sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")))
 # A processor without these: for oneDNN, for OpenBLAS, and what NumPy may use beyond its baseline.
 PROCESSORS = {
@@ -230,8 +232,6 @@ def run_cell(
 
 
 def summary(row: dict[str, Any]) -> str:
-    if "not_run" in row:
-        return f"not run: {row['not_run']}"
     parts = []
     for what in ("tests", "notebooks"):
         failed = [name for one in row[what].values() for name in one["failed"]]
@@ -254,7 +254,7 @@ def main() -> None:
     pythons = dict(pair.split("=", 1) for pair in chosen.python)
     tests, notebooks = (["framing"], []) if chosen.quick else (chosen.tests, chosen.notebooks)
     runs = record.Runs(__file__, chosen.keep)
-    rows: dict[str, dict[str, Any]] = {}
+    failed = False
     for cell in CELLS:
         if cell.name not in chosen.cells:
             continue
@@ -262,18 +262,16 @@ def main() -> None:
         try:
             make(cell, pythons.get(cell.python, cell.python))
         except subprocess.CalledProcessError:
-            rows[cell.name] = {"not_run": "its environment could not be made on this machine"}
-        else:
-            rows[cell.name] = run_cell(cell, runs, list(tests), list(notebooks))
-        print(f"{cell.name}: {summary(rows[cell.name])}", flush=True)
-    failed = any(
-        one["failed"]
-        for row in rows.values()
-        for what in ("tests", "notebooks")
-        for one in row.get(what, {}).values()
-    )
-    if not chosen.quick and set(chosen.cells) == set(names):
-        print(record.write("matrix", __file__, {"cells": rows}))
+            print(f"{cell.name}: not run, its environment could not be made on this machine")
+            failed = True
+            continue
+        row = run_cell(cell, runs, list(tests), list(notebooks))
+        print(f"{cell.name}: {summary(row)}", flush=True)
+        failed |= any(
+            one["failed"] for what in ("tests", "notebooks") for one in row[what].values()
+        )
+        if not chosen.quick:
+            print(record.write(f"matrix_{cell.name}", __file__, row))
     sys.exit(int(failed))
 
 

@@ -65,7 +65,7 @@ VERIFIED_BY_RUN = {"python": r"3\.\d+", "seconds": r"\d+"}
 KEPT_CELL_KEYS = ("mystnb", "tags")
 TAGS = re.compile(
     r"nbval-(ignore-output|check-output|skip)|(hide|remove)-(input|output|cell)"
-    r"|full-width|margin|output_scroll|window-explorer|install|[ra]tol-[\d.e-]+"
+    r"|full-width|margin|output_scroll|window-explorer|install|words-of-keras|[ra]tol-[\d.e-]+"
 )
 # What TensorFlow's C++ side writes before Python can stop it.
 LIBRARY_LOG = re.compile(

@@ -1,5 +1,6 @@
 """The comparison of notebook outputs: what it forgives, and that it forgives nothing else."""
 
+import importlib.metadata
 import subprocess
 import sys
 from pathlib import Path
@@ -184,3 +185,11 @@ def test_nbval_reads_the_tags_of_the_notebook(nbval_report):
 
 def test_nbval_says_which_number(nbval_report):
     assert "stdout: number 0.25 became 0.26: a change of 0.0385" in nbval_report
+
+
+def test_words_of_a_library_are_compared_with_its_pinned_version_only():
+    here = importlib.metadata.version("keras")
+    assert not notebook_comparator.has_other_words(["words-of-keras"], f"keras=={here} \\\n")
+    assert notebook_comparator.has_other_words(["words-of-keras"], "keras==1.2.3 \\\n")
+    assert not notebook_comparator.has_other_words(["hide-input"], "keras==1.2.3 \\\n")
+    assert "\nkeras==" in notebook_comparator.PINS.read_text(encoding="utf-8")

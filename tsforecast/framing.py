@@ -435,8 +435,8 @@ class Framing:
         if len(absent):
             raise ValueError(
                 f"future= has no row for {absent[0]} ({len(absent)} of {len(times)} target times "
-                f"are missing). Its index must hold every time from {times[0]} to {times[-1]}, and "
-                f"it holds {future.index.dtype} ({future.index[:1].tolist()} ...). To make one: "
+                f"are missing). Its index must hold every time from {times[0]} to {times[-1]}; what "
+                f"it holds begins with {future.index[:1].tolist()}. To make one: "
                 f"pd.DataFrame({{...}}, index=framing.target_times(table))."
             )
         future = future.loc[future.index.isin(times)]

@@ -598,7 +598,9 @@ class _Checkpoint(keras.callbacks.Callback):
 
         def fill(new: Path) -> None:
             with open(new, "wb") as file:
-                np.savez(file, allow_pickle=False, state=np.array(json.dumps(state)), **named)
+                np.savez(
+                    file, state=np.array(json.dumps(state)), **named
+                )  # plain arrays: no pickle
 
         write_whole(self.path, fill)
 

@@ -2,7 +2,8 @@
 
 ``{recorded}`mutation_framing share .0%` `` writes what ``benchmarks/results/mutation_framing.json``
 holds there, in that format. So no figure on a page is typed by hand, and a record that is repeated
-changes the page. A place that the record does not have is an error of the build.
+changes the page. A place that the record does not have is an error of the build. ``matrix_*``
+means all records whose names begin so, and their names are the first words of the place.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ def figure(text: str) -> str:
     A place that ends in ``*`` is the sum or the count of what is there: numbers, or names.
     """
     name, place, *form = text.split()
-    value: Any = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in records(name)}
+    value: Any = found if "*" in name else found[name]
     values, several = [value], False
     for word in place.split("."):
         if word == "*":
@@ -43,6 +45,11 @@ def figure(text: str) -> str:
     return format(value, form[0] if form else "")
 
 
+def records(name: str) -> list[Path]:
+    """The files of a name, one or with ``*`` several."""
+    return sorted(RESULTS.glob(f"{name}.json"))
+
+
 def parts(value: Any) -> list[Any]:
     return list(value.values()) if isinstance(value, dict) else list(value)
 
@@ -58,7 +65,8 @@ class Recorded(SphinxRole):
                 f"no such figure: {self.text} ({error!r})", line=self.lineno
             )
             return [self.inliner.problematic(self.rawtext, self.rawtext, message)], [message]
-        self.env.note_dependency(str(RESULTS / f"{self.text.split()[0]}.json"))
+        for path in records(self.text.split()[0]):
+            self.env.note_dependency(str(path))
         return [nodes.inline(text, text)], []
 
 
