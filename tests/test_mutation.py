@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import recorded  # noqa: E402
 
-
 # --- the tests that are tried ---------------------------------------------------------------------
 
 
