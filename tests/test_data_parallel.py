@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+from packaging.version import Version
 
 import tsforecast as tsf
 
@@ -16,6 +18,10 @@ ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "book" / "many_machines" / "data_parallel.py"
 
 
+@pytest.mark.skipif(
+    Version(keras.__version__) < Version("3.15"),
+    reason="Keras 3.10 wants a tf.data.Dataset from several processes",
+)
 @pytest.mark.skipif(
     importlib.util.find_spec("jax") is None,
     reason="jax is not installed: pip install 'tsforecast-book[cluster]'",

@@ -215,7 +215,9 @@ HEADS = {"event": (["event", "other"], None), "class": ("kind", 3)}
 
 @pytest.mark.parametrize("decoder", models.DECODERS)
 @pytest.mark.parametrize("head", HEADS)
-@pytest.mark.filterwarnings("ignore:[^T]*The structure of `inputs`")  # Keras 3.10: of a loaded model
+@pytest.mark.filterwarnings(
+    "ignore:[^T]*The structure of `inputs`"
+)  # Keras 3.10: of a loaded model
 def test_chances_with_every_decoder(head, decoder, tmp_path):
     keras.utils.set_random_seed(0)
     targets, classes = HEADS[head]

@@ -75,7 +75,7 @@ def test_a_model_without_a_column_scores_exactly_nothing_for_it() -> None:
     rng = np.random.default_rng(0)
     windows = framing.windows(pd.DataFrame(rng.normal(size=(40, 3)), columns=list("apf")))
     inputs = {"X": keras.Input((3, 3), name="X"), "future": keras.Input((1, 1), name="future")}
-    model = keras.Model(inputs, inputs["X"][:, -1:, :1])
+    model = keras.Model(inputs, inputs["X"][:, -1:, :1] + 0 * inputs["future"])
     parts = importance(model, windows, blocks=3).set_index(["column", "block"])
     assert parts.loc["a", "all"]["rise"].item() == parts.loc["a", "1"]["rise"].item() != 0
     for part in [("a", "2"), ("a", "3"), ("p", "all"), ("f", "ahead"), ("all columns", "2")]:

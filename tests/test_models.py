@@ -74,7 +74,9 @@ def parts(windows):
 # --- all combinations -----------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:[^T]*The structure of `inputs`")  # Keras 3.10: of a loaded model
+@pytest.mark.filterwarnings(
+    "ignore:[^T]*The structure of `inputs`"
+)  # Keras 3.10: of a loaded model
 @pytest.mark.parametrize(
     ("number", "encoder", "decoder", "framing"),
     [(number, *combination) for number, combination in enumerate(COMBINATIONS)],

@@ -4,6 +4,8 @@ Start one per machine, with its number, how many there are, and the address of n
 
     python data_parallel.py 0 2 192.0.2.10:8476
     python data_parallel.py 1 2 192.0.2.10:8476
+
+Needs Keras 3.15 or newer: from several processes 3.10 takes a tf.data.Dataset and nothing else.
 """
 
 import os
