@@ -151,6 +151,7 @@ def test_half_a_line_of_a_journal_is_a_trial_that_is_tried_again(tmp_path: Path)
 
 
 @unix
+@pytest.mark.filterwarnings("ignore:The existing lock file")  # Optuna 4.3 warns that it takes it
 def test_a_lock_that_a_killed_study_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Optuna waits half a minute for its owner; with a path from here it would wait for ever."""
     (tmp_path / "inner").mkdir()
@@ -183,6 +184,8 @@ def largest_file(size: int) -> Any:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+# NumPy 2.0 leaves an archive open that it could not write.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @unix
 @pytest.mark.parametrize(
     ("name", "sizes"),
