@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from notebook_comparator import has_other_words
 
 import tsforecast as tsf
 
@@ -212,6 +213,8 @@ MESSAGES = {
 @pytest.mark.parametrize("case", MESSAGES)
 def test_todays_words_are_those_of_the_page(case):
     label, action, words, _, _ = MESSAGES[case]
+    if label == "error-kernel" and has_other_words(["words-of-keras"]):
+        pytest.skip("another version of Keras has other words for it, or none")
     with pytest.raises(Exception) as caught:  # of whatever type Keras has chosen
         action()
     assert words in plain(str(caught.value))
