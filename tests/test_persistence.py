@@ -75,14 +75,14 @@ def change_config(path, change):
 
 def test_a_new_process_forecasts_the_same_bit_for_bit(saved, fitted):
     model, windows = fitted
-    forecast = predict(model, windows)
+    forecast = predict(model, windows)  # in batches of 1024: another size may round otherwise
     np.save(saved.parent / "X.npy", windows.X)
     code = (
         "import sys, numpy as np\n"
         "from tsforecast.persistence import read\n"
         "model, description, arrays = read(sys.argv[1] + '/model.keras')\n"
         "X = np.load(sys.argv[1] + '/X.npy')\n"
-        "np.save(sys.argv[1] + '/forecast.npy', model.predict(X, verbose=0))\n"
+        "np.save(sys.argv[1] + '/forecast.npy', model.predict(X, 1024, verbose=0))\n"
         "print(description['framing'], description['index'].tz, arrays['last rows'].shape)\n"
     )
     command = [sys.executable, "-c", code, str(saved.parent)]
