@@ -112,7 +112,6 @@ def test_what_is_too_large_for_single_precision_is_refused(value: float) -> None
 # --- scale equivariance ---------------------------------------------------------------------------
 
 
-
 @pytest.mark.parametrize("kind", [name for name in KINDS if name != "none"])
 def test_the_table_times_c_gives_c_times_the_forecast(kind: str) -> None:
     options = dict(KINDS[kind])
