@@ -372,3 +372,11 @@ def test_weights_that_are_no_numbers_are_not_kept(tmp_path):
     with pytest.raises(FloatingPointError):
         fit(net, windows, epochs=100, learning_rate=1e30, seed=0, checkpoint=tmp_path / "run")
     assert not training._read_checkpoint(tmp_path / "run")[0].get("complete")
+
+
+def test_savez_is_given_arrays_and_no_option(tmp_path, monkeypatch):
+    """NumPy 2.0 would keep an option as an array, and the checkpoint could not be read again."""
+    names, savez = [], np.savez
+    monkeypatch.setattr(np, "savez", lambda file, **kw: (names.extend(kw), savez(file, **kw)))
+    train(tmp_path / "run.npz")
+    assert {name.partition(".")[0] for name in names} == {"state", "model", "optimizer", "best"}

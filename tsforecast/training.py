@@ -597,10 +597,8 @@ class _Checkpoint(keras.callbacks.Callback):
         named = {f"{part}.{i}": x for part in arrays for i, x in enumerate(arrays[part])}
 
         def fill(new: Path) -> None:
-            with open(new, "wb") as file:
-                np.savez(
-                    file, state=np.array(json.dumps(state)), **named
-                )  # plain arrays: no pickle
+            with open(new, "wb") as file:  # plain arrays, no pickle
+                np.savez(file, state=np.array(json.dumps(state)), **named)
 
         write_whole(self.path, fill)
 
