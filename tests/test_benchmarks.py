@@ -37,8 +37,9 @@ def history() -> bool:
 
 
 def script_of(path):
-    """Mutation testing has a record for each module; all others have the name of their script."""
-    return "mutation" if path.stem.startswith("mutation_") else path.stem
+    """Mutation testing has a record for each module, and the matrix for each environment."""
+    several = [name for name in ("mutation", "matrix") if path.stem.startswith(f"{name}_")]
+    return several[0] if several else path.stem
 
 
 @pytest.mark.skipif(not history(), reason="needs the repository's history")
