@@ -15,8 +15,8 @@ An author widens the tolerance of one cell, or of a notebook, by a tag in its me
     "metadata": {"tags": ["rtol-0.02"]}       # 2 % in this cell
     "metadata": {"tags": ["atol-0.5"]}        # plus 0.5 in the printed unit
 
-A message of Keras or pandas has other words in other versions of them. A cell that prints one is
-compared where they are the versions of ``requirements.txt``, and anywhere else it must run::
+A message of Keras has other words in other versions of it. A cell that prints one is
+compared where it is the version of ``requirements.txt``, and anywhere else it must run::
 
     "metadata": {"tags": ["words-of-keras"]}
 
